@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The segment engine's inside. doc/design/0006-segment-engine.md is the way in.
+ *
+ *   larder_engine ── index ── table(s) of buckets            index.h, grow.c
+ *                 ├─ log: segments, S and M lists, budget    log.h, log.c
+ *                 ├─ large objects                           large.h, large.c
+ *                 └─ contexts: one per worker, one for upkeep (tick), one guest (scan)
+ *
+ * Locks, in the order they may be taken: grow lock, stripe, log lock. The guest lock comes before
+ * all of them. A thread holds at most one stripe. No lock is held while the host is called, but
+ * for events under the stripe's lock.
+ */
+#ifndef LARDER_ENGINE_SEGMENT_SEGMENT_PRIV_H
+#define LARDER_ENGINE_SEGMENT_SEGMENT_PRIV_H
+
+#include <larder/engine.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "engine/epoch.h"
+#include "engine/segment/context.h"
+#include "engine/segment/index.h"
+#include "engine/segment/item.h"
+#include "engine/segment/large.h"
+#include "engine/segment/log.h"
+
+enum {
+    SEGMENT_ENGINE_MAGIC = 0x5e94e47e,
+    SEGMENT_THREAD_MAGIC = 0x5e97c0de,
+    SEGMENT_GROW_FACTOR_MAX = 4, /* resize() goes up to this many times the first memory_max */
+};
+
+#define SEGMENT_HUGE_PAGES_MIN (256ull << 20) /* caches of this size ask for huge pages */
+
+struct larder_engine {
+    /* Constant after open(), and what every get() reads. */
+    uint32_t magic;
+    uint32_t segment_shift;
+    uint32_t segment_size;       /* bytes */
+    uint32_t item_small_max;     /* bytes: larger ones are large objects */
+    char *base;                  /* segment id starts at base + (id << segment_shift); ids from 1 */
+    _Atomic uint64_t *sequences; /* by segment id: which use of the segment this is */
+    struct segment *segments;    /* by id */
+    struct segment_index index;
+    _Atomic uint64_t flush_sequence BASE_ALIGNED(64); /* items of older sequences are gone */
+    _Atomic uint32_t flush_at_s;                      /* a flush that is to come; 0: none */
+
+    bool evict;
+    bool huge_pages;
+    uint32_t context_count; /* workers, upkeep, guest */
+    uint32_t worker_count;
+    uint64_t item_size_max;
+    uint64_t memory_limit; /* bytes resize() may go up to */
+    uint64_t base_size;
+    uint64_t fixed_size; /* bytes of metadata but the index, charged at open */
+    const struct larder_host *host;
+    struct larder_thread *contexts;
+
+    struct segment_log log BASE_ALIGNED(64);
+    struct segment_large_table large;
+
+    pthread_mutex_t grow_lock BASE_ALIGNED(64); /* one thread moves stripes at a time */
+    pthread_mutex_t guest_lock; /* scan() and pins() take turns in the guest context */
+    uint32_t purged_s;          /* tick()'s: what is over by then has been looked for */
+    uint64_t purged_flush;      /* tick()'s: the flush_sequence of that look */
+    uint64_t counters_base[SEGMENT_COUNTER_COUNT]; /* at stats_reset(); under guest_lock */
+};
+
+/* ---- context ---- */
+
+static inline struct larder_thread *segment_upkeep(struct larder_engine *engine)
+{
+    return &engine->contexts[engine->worker_count];
+}
+
+static inline struct larder_thread *segment_guest(struct larder_engine *engine)
+{
+    return &engine->contexts[engine->worker_count + 1];
+}
+
+static inline void segment_pause(void)
+{
+    __builtin_ia32_pause();
+}
+
+/* ---- slots and items ---- */
+
+static inline uint32_t segment_place_id(uint64_t value)
+{
+    return (uint32_t)((value & SLOT_PLACE_MASK) >> SEGMENT_OFFSET_BITS);
+}
+
+static inline uint32_t segment_place_offset(uint64_t value)
+{
+    return (uint32_t)(value & SEGMENT_OFFSET_MASK) << 3;
+}
+
+static inline uint64_t segment_place(uint32_t id, uint32_t offset)
+{
+    return ((uint64_t)id << SEGMENT_OFFSET_BITS) | (offset >> 3);
+}
+
+/* The item an entry points to; inside an epoch. */
+static inline struct segment_item *segment_item_at(const struct larder_engine *engine,
+                                                   uint64_t value)
+{
+    if (BASE_UNLIKELY((value & SLOT_LARGE) != 0)) {
+        return segment_large_item(engine, value);
+    }
+    return (struct segment_item *)(void *)(engine->base +
+                                           ((uint64_t)segment_place_id(value)
+                                            << engine->segment_shift) +
+                                           segment_place_offset(value));
+}
+
+/* Which use of its storage an entry's item belongs to. */
+static inline uint64_t segment_sequence_at(const struct larder_engine *engine, uint64_t value)
+{
+    if (BASE_UNLIKELY((value & SLOT_LARGE) != 0)) {
+        return segment_large_sequence(engine, value);
+    }
+    return atomic_load_explicit(&engine->sequences[segment_place_id(value)], memory_order_relaxed);
+}
+
+/* The item's cas: explicit, or where it lies in which use of the segment. */
+static inline uint64_t segment_cas_at(const struct larder_engine *engine, uint64_t value,
+                                      const struct segment_item *item, uint32_t state)
+{
+    if ((state & ITEM_HAS_CAS) != 0) {
+        return segment_item_cas_field(item);
+    }
+    return (segment_sequence_at(engine, value) << SEGMENT_OFFSET_BITS) |
+           (value & SEGMENT_OFFSET_MASK);
+}
+
+static inline bool segment_flushed_at(const struct larder_engine *engine, uint64_t value)
+{
+    /* Acquire: pairs with flush(). */
+    return segment_sequence_at(engine, value) <
+           atomic_load_explicit(&engine->flush_sequence, memory_order_acquire);
+}
+
+/* The item's expiry time changed in place. */
+static inline void segment_note_expiry(struct larder_engine *engine, uint64_t value,
+                                       uint32_t expires_at_s)
+{
+    if ((value & SLOT_LARGE) == 0) {
+        segment_log_note_expiry(&engine->segments[segment_place_id(value)], expires_at_s);
+    }
+}
+
+/* A number for the next use of a segment, or for an explicit cas. Never given twice. */
+static inline uint64_t segment_sequence_next(struct larder_engine *engine)
+{
+    return atomic_fetch_add_explicit(&engine->log.sequence, 1, memory_order_relaxed) + 1;
+}
+
+/* ---- segment.c ---- */
+
+/* The key's entry, live or not, or bucket NULL. Inside an epoch, or under the stripe's lock. */
+struct segment_hit segment_find(const struct larder_engine *engine, const struct larder_key *key,
+                                uint64_t *ret_ghost);
+/* Fill a reference from an entry. */
+void segment_fill_ref(const struct larder_engine *engine, uint64_t value,
+                      const struct segment_item *item, uint32_t now_s, struct larder_ref *ret_ref);
+/* An item left its entry: its segment has less to keep. Not under the log lock. */
+void segment_item_gone(struct larder_thread *thread, uint64_t value,
+                       const struct segment_item *item);
+/* Begin a new turn in the middle of one: only with nothing lent. All looked up before is void. */
+void segment_turn(struct larder_thread *thread);
+/* The hash the host would compute. */
+uint64_t segment_item_hash(const struct segment_item *item, uint32_t state);
+/* Tell whoever watches. */
+void segment_event(struct larder_engine *engine, enum larder_event what, uint64_t value,
+                   const struct segment_item *item, uint32_t now_s);
+
+/* ---- store.c ---- */
+
+/* What a store writes and where; see store.c. */
+struct segment_plan {
+    struct segment_hit hit; /* the key's entry as first seen */
+    bool live;              /* it held an item that could be read */
+    bool keep;              /* the expiry time is that item's */
+    bool same_value;        /* only the form changes: marks and dates stay */
+    bool ghost_hit;         /* it was evicted not long ago */
+    uint32_t layout;        /* ITEM_HAS_... */
+    uint32_t log;           /* which log it goes to */
+    uint64_t value_size;
+    uint64_t cas;  /* explicit, or 0 */
+    uint64_t bits; /* SLOT_FREQ and SLOT_CAS_SHOWN bits it starts with */
+    uint32_t client_flags;
+    uint32_t expires_at_s;
+};
+
+enum larder_result segment_put(struct larder_thread *thread, const struct larder_key *key,
+                               struct larder_put *put);
+enum larder_result segment_remove(struct larder_thread *thread, const struct larder_key *key,
+                                  uint64_t cas_expected);
+enum larder_result segment_touch(struct larder_thread *thread, const struct larder_key *key,
+                                 uint32_t expires_at_s);
+enum larder_result segment_mark(struct larder_thread *thread, const struct larder_key *key,
+                                uint64_t cas, uint32_t set, uint32_t clear, uint32_t *ret_before);
+/* Look the key up and decide what to write. LARDER_OK: store; anything else is the answer. */
+enum larder_result segment_plan(struct larder_thread *thread, const struct larder_key *key,
+                                const struct larder_put *put, uint64_t value_size,
+                                struct segment_plan *ret_plan);
+/* Everything of an item but its key and value. */
+void segment_item_write(struct segment_item *item, const struct larder_thread *thread,
+                        const struct segment_plan *plan, uint32_t key_size, uint32_t marks);
+/* The item at `where` takes the key's entry if nothing changed since the plan. False: plan again. */
+bool segment_publish(struct larder_thread *thread, const struct larder_key *key,
+                     const struct segment_plan *plan, uint64_t where, struct segment_item *item,
+                     enum larder_result *ret_result);
+
+/* Count an item that has to go for want of a slot. Under the stripe's lock. */
+void segment_count_no_slot(struct larder_thread *thread, uint64_t value,
+                           const struct segment_item *item);
+
+/* ---- grow.c ---- */
+
+/* A new entry was made: start or push on the index's growth if it is due. */
+void segment_grow_account(struct larder_thread *thread);
+/* Move up to `stripes` stripes. Returns true when there is more to do. */
+bool segment_grow_step(struct larder_thread *thread, uint32_t stripes);
+/* There was no slot in a stripe: make it longer now. False: that cannot be, or has been done. */
+bool segment_grow_now(struct larder_thread *thread, uint32_t stripe);
+/* Bytes of the index, when growth is over. Under the grow lock. */
+uint64_t segment_index_size(const struct larder_engine *engine);
+
+/* ---- reclaim.c ---- */
+
+enum segment_reclaim_result {
+    SEGMENT_RECLAIM_DONE,    /* something will be free when its readers have left */
+    SEGMENT_RECLAIM_NOTHING, /* nothing may go */
+};
+
+/* Reclaim one segment or large object. */
+enum segment_reclaim_result segment_reclaim(struct larder_thread *thread, bool direct);
+/* Reclaim what is expired or flushed as a whole. Returns true when something was. */
+bool segment_reclaim_expired(struct larder_thread *thread);
+
+/* ---- reserve.c ---- */
+
+enum larder_result segment_reserve(struct larder_thread *thread, const struct larder_key *key,
+                                   uint64_t value_size, struct larder_room *ret_room);
+enum larder_result segment_commit(struct larder_thread *thread, struct larder_room *room,
+                                  struct larder_put *put);
+void segment_abandon(struct larder_thread *thread, struct larder_room *room);
+void segment_pins(struct larder_engine *engine, uint32_t now_s, larder_pin_fn fn, void *arg);
+
+/* ---- scan.c, stats.c ---- */
+
+void segment_scan(struct larder_engine *engine, uint32_t now_s, uint64_t *cursor,
+                  uint32_t items_max, larder_scan_fn fn, void *arg);
+void segment_stats(struct larder_engine *engine, int group, uint32_t now_s, larder_stat_fn fn,
+                   void *arg);
+void segment_stats_reset(struct larder_engine *engine);
+
+/* ---- life.c ---- */
+
+enum larder_result segment_open(const struct larder_host *host, const struct larder_config *config,
+                                struct larder_engine **ret_engine);
+void segment_close(struct larder_engine **engine);
+enum larder_result segment_thread_attach(struct larder_engine *engine, uint32_t index,
+                                         struct larder_thread **ret_thread);
+void segment_thread_detach(struct larder_thread **thread);
+enum larder_result segment_resize(struct larder_engine *engine, uint64_t memory_max);
+/* Address space that costs nothing until it is touched, or NULL. */
+void *segment_map(uint64_t size, bool huge_pages);
+/* Have the system give pages to memory that holds nothing yet. */
+void segment_populate(void *memory, uint64_t size);
+
+#endif

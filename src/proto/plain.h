@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The two lines that most of the world sends most of the time, parsed in one pass:
+ *
+ *      get <key>\r\n
+ *      set <key> <flags> <exptime> <bytes>\r\n
+ *
+ * Anything out of the ordinary (a second key, noreply, a sign, two blanks, a bare newline) is left
+ * to proto/text.c, which says the same of these lines, only later. Private to proto. Pure.
+ */
+#ifndef LARDER_PROTO_PLAIN_H
+#define LARDER_PROTO_PLAIN_H
+
+#include "proto/request.h"
+
+/* Returns false, with nothing written, when it is not one of the two. */
+bool proto_plain_parse(struct base_slice input, struct proto_request *request,
+                       size_t *ret_consumed);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* touch: a new expiry time, nothing else. */
+#include "server/command.h"
+#include "server/conn.h"
+
+enum larder_result server_touch(struct server_call *call, const struct larder_key *key,
+                                uint32_t expires_at_s)
+{
+    struct server_worker *worker = call->worker;
+    for (int round = 0; round < SERVER_BUSY_RETRIES; round++) {
+        enum larder_result result =
+            server_ops(worker)->touch(worker->engine_thread, key, expires_at_s);
+        if (result != LARDER_BUSY) {
+            return result;
+        }
+        SERVER_COUNT(worker, put_busy);
+        server_conn_yield_references(call->conn);
+    }
+    return LARDER_NO_SPACE;
+}
+
+enum server_done server_cmd_touch(struct server_call *call)
+{
+    struct server_worker *worker = call->worker;
+    uint32_t expires_at_s = base_clock_expiry(&worker->server->clock, call->request->exptime);
+    struct larder_ref ref;
+    enum larder_result found = server_find(call, 0, &ref); /* a touch is a read, too */
+    if (found == LARDER_PENDING) {
+        return SERVER_PARK;
+    }
+    if (found == LARDER_OK) {
+        server_release(worker, &ref);
+    }
+    SERVER_COUNT(worker, cmd_touch);
+    if (found == LARDER_OK && server_touch(call, &call->key, expires_at_s) == LARDER_OK) {
+        SERVER_COUNT(worker, touch_hits);
+        return server_reply_status(call, PROTO_STATUS_TOUCHED);
+    }
+    SERVER_COUNT(worker, touch_misses);
+    return server_reply_status(call, PROTO_STATUS_MISS);
+}

@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The life of a connection: bytes in, requests out of them, one after the other.
+ *
+ * Everything that arrived together is parsed together (up to BASE_BATCH_MAX requests), so that
+ * the engine can bring the memory of all of them in while the first is answered. Replies collect
+ * in the stream's output and leave with one system call when on_data() returns.
+ *
+ * Data blocks: one that is in the buffer is stored from there. A short one that is not yet whole
+ * is waited for. A long one is received straight into the engine's memory (upload.c). One that is
+ * refused is thrown away as it comes.
+ *
+ * All of it on the connection's worker. Closing is deferred by the loop until callbacks return.
+ */
+#include "server/conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "proto/text.h"
+#include "server/command.h"
+#include "server/dump.h"
+#include "server/parked.h"
+#include "server/upload.h"
+#include "server/watch.h"
+
+enum {
+    WAIT_FOR_VALUE_MAX =
+        4096,                 /* bytes of an incomplete data block that waits in the input buffer */
+    YIELD_AFTER_NS = 1000000, /* of one connection's requests, then the others have their turn */
+};
+
+/* Why a batch ended before the input did. */
+enum ending {
+    ENDING_FULL,   /* BASE_BATCH_MAX requests, or all of the input */
+    ENDING_MORE,   /* the rest is not a whole request yet */
+    ENDING_VALUE,  /* of the next request only the data block is not whole yet */
+    ENDING_BAD,    /* a line that gets `error` */
+    ENDING_CLOSE,  /* a line that ends the connection */
+    ENDING_UPLOAD, /* the last request's data block is still to come */
+    ENDING_KEYS,   /* the last request's line is still to come */
+};
+
+struct entry {
+    struct proto_request request;
+    struct larder_piece value; /* STORE: its data block, in the input */
+    size_t end;                /* of the request, data block included; bytes into the input */
+    bool value_bad;            /* the data block does not end in \r\n */
+};
+
+struct server_batch {
+    struct larder_key keys[BASE_BATCH_MAX];
+    struct entry entries[BASE_BATCH_MAX];
+    uint32_t count;
+    enum ending ending;
+    enum proto_error error; /* BAD */
+    uint64_t swallow;       /* BAD: bytes behind the line to throw away */
+    size_t end;             /* BAD: behind the line */
+};
+
+struct server_batch *server_batch_create(void)
+{
+    return calloc(1, sizeof(struct server_batch));
+}
+
+static struct server_conn *conn_of(struct net_stream *stream)
+{
+    struct server_conn *conn = (struct server_conn *)stream;
+    CHECK_OBJ(conn, SERVER_CONN_MAGIC);
+    return conn;
+}
+
+/* ---- parse ---- */
+
+/* A STORE whose line ends at entry->end: is its data block there? False: the batch ends with it. */
+static bool take_value(struct server_batch *batch, struct entry *entry, const char *data,
+                       size_t size, size_t line_size)
+{
+    const size_t at = entry->end;
+    uint64_t want = entry->request.value_size + 2;
+    if (size - at >= want) {
+        entry->value = (struct larder_piece){data + at, (size_t)want - 2};
+        entry->value_bad = memcmp(data + at + want - 2, "\r\n", 2) != 0;
+        entry->end = at + (size_t)want;
+        return true;
+    }
+    /* What waits must be less than a block, its line included, and blanks make lines long. */
+    if (want <= WAIT_FOR_VALUE_MAX && line_size + want <= BASE_BLOCK_ROOM) {
+        batch->ending = ENDING_VALUE;
+        return false;
+    }
+    entry->end = at;
+    batch->count++;
+    batch->ending = ENDING_UPLOAD;
+    return false;
+}
+
+/* Fill the batch from the input. */
+static void parse_batch(struct server_batch *batch, const char *data, size_t size)
+{
+    size_t at = 0;
+    batch->count = 0;
+    batch->ending = ENDING_FULL;
+    while (at < size && batch->count < BASE_BATCH_MAX) {
+        struct entry *entry = &batch->entries[batch->count];
+        struct base_slice input = {data + at, size - at};
+        size_t used = 0;
+        switch (proto_text_parse(input, &entry->request, &used, &batch->error, &batch->swallow)) {
+        case PROTO_MORE:
+            batch->ending = ENDING_MORE;
+            return;
+        case PROTO_BAD:
+            batch->ending = ENDING_BAD;
+            batch->end = at + used;
+            return;
+        case PROTO_CLOSE:
+            batch->ending = ENDING_CLOSE;
+            return;
+        case PROTO_DONE:
+            break;
+        }
+        at += used;
+        entry->end = at;
+        batch->keys[batch->count] = server_key(entry->request.key);
+        if (entry->request.op == PROTO_OP_STORE) {
+            if (!take_value(batch, entry, data, size, used)) {
+                return;
+            }
+            at = entry->end;
+        }
+        batch->count++;
+        if (entry->request.op == PROTO_OP_GET && entry->request.keys_continue) {
+            batch->ending = ENDING_KEYS;
+            return;
+        }
+    }
+}
+
+/* ---- execute ---- */
+
+static void begin_close(struct server_conn *conn)
+{
+    conn->state = SERVER_CONN_CLOSING;
+    net_stream_close(&conn->stream, true);
+}
+
+/* `quit`: what is owed is sent first, however slowly its client reads. */
+static void hang_up(struct server_conn *conn)
+{
+    net_stream_settle(&conn->stream);
+    if (net_stream_unsent(&conn->stream) == 0) {
+        begin_close(conn);
+        return;
+    }
+    /* An end of file like the client's own: the loop closes when all is sent. */
+    conn->state = SERVER_CONN_CLOSING;
+    (void)shutdown(conn->stream.fd, SHUT_RD);
+}
+
+static void begin_swallow(struct server_conn *conn, uint64_t size)
+{
+    if (size > 0) {
+        conn->swallow_size = size;
+        conn->state = SERVER_CONN_SWALLOW;
+    }
+}
+
+static enum server_done run_entry(struct server_conn *conn, struct entry *entry,
+                                  const struct larder_key *key)
+{
+    struct server_call call = {
+        .conn = conn,
+        .worker = conn->worker,
+        .request = &entry->request,
+        .key = *key,
+    };
+    if (entry->request.op == PROTO_OP_STORE) {
+        if (entry->value_bad) {
+            SERVER_COUNT(conn->worker, bad_data_chunk);
+            return server_reply_error(&call, PROTO_ERROR_BAD_DATA_CHUNK);
+        }
+        call.pieces = &entry->value;
+        call.piece_count = 1;
+    }
+    return server_command_run(&call);
+}
+
+/* The request in the last entry waits for its data block. Returns bytes consumed. */
+static size_t start_upload(struct server_conn *conn, struct entry *entry,
+                           const struct larder_key *key, const char *data, size_t size)
+{
+    size_t there = size - entry->end;
+    struct server_call call = {
+        .conn = conn, .worker = conn->worker, .request = &entry->request, .key = *key};
+    if (server_item_too_large(conn->worker->server, entry->request.key.size,
+                              entry->request.client_flags, entry->request.value_size)) {
+        if (server_refuse_store(&call, PROTO_ERROR_TOO_LARGE) != SERVER_DONE) {
+            begin_close(conn);
+            return size;
+        }
+        begin_swallow(conn, entry->request.value_size + 2);
+        return entry->end;
+    }
+    if (!server_upload_start(conn, &entry->request, key, data + entry->end, there)) {
+        if (server_refuse_store(&call, PROTO_ERROR_NO_MEMORY_STORING) != SERVER_DONE) {
+            begin_close(conn);
+            return size;
+        }
+        begin_swallow(conn, entry->request.value_size + 2);
+        return entry->end;
+    }
+    return size;
+}
+
+/* The request in the last entry has more keys than the buffer: remember it. Returns success. */
+static bool start_keys(struct server_conn *conn, const struct proto_request *request)
+{
+    conn->line = malloc(sizeof(*conn->line));
+    if (conn->line == NULL) {
+        return false;
+    }
+    proto_request_keep(conn->line, request);
+    conn->state = SERVER_CONN_KEYS;
+    return true;
+}
+
+/* What the batch ended with, once all before it is answered. Returns bytes consumed. */
+static size_t run_ending(struct server_conn *conn, struct server_batch *batch, const char *data,
+                         size_t size, size_t done)
+{
+    switch (batch->ending) {
+    case ENDING_VALUE:
+        conn->waits_for_value = true;
+        return done;
+    case ENDING_FULL:
+    case ENDING_MORE:
+        return done;
+    case ENDING_BAD:
+        conn->keys_done = 0; /* of a line that grew since its first keys were answered */
+        if (server_reply_bad_line(conn, batch->error) != SERVER_DONE) {
+            begin_close(conn);
+            return size;
+        }
+        begin_swallow(conn, batch->swallow);
+        if (batch->entries[batch->count].request.keys_continue &&
+            !start_keys(conn, &batch->entries[batch->count].request)) {
+            begin_close(conn);
+            return size;
+        }
+        return batch->end;
+    case ENDING_CLOSE:
+        SERVER_COUNT(conn->worker, conn_cut_line);
+        conn->cut_off = true;
+        begin_close(conn);
+        return size;
+    case ENDING_UPLOAD:
+        return start_upload(conn, &batch->entries[batch->count - 1], &batch->keys[batch->count - 1],
+                            data, size);
+    case ENDING_KEYS:
+        if (!start_keys(conn, &batch->entries[batch->count - 1].request)) {
+            SERVER_COUNT(conn->worker, conn_no_memory);
+            begin_close(conn);
+            return size;
+        }
+        return done;
+    }
+    NEVER("every ending has its case");
+}
+
+/* Parse, prefetch, answer. Returns bytes consumed; 0 when there is no whole request. */
+static size_t run_batch(struct server_conn *conn, const char *data, size_t size)
+{
+    struct server_worker *worker = conn->worker;
+    struct server_batch *batch = worker->batch;
+    parse_batch(batch, data, size);
+    if (batch->count > 1) {
+        server_ops(worker)->prefetch(worker->engine_thread, batch->keys, batch->count);
+    }
+    uint32_t run_count = batch->count - (batch->ending == ENDING_UPLOAD ? 1 : 0);
+    size_t done = 0;
+    for (uint32_t i = 0; i < run_count; i++) {
+        struct entry *entry = &batch->entries[i];
+        switch (run_entry(conn, entry, &batch->keys[i])) {
+        case SERVER_DONE:
+            break;
+        case SERVER_PARK:
+            return done; /* run again from its first byte */
+        case SERVER_HANGUP:
+            hang_up(conn);
+            return size;
+        }
+        done = entry->end;
+        if (conn->state != SERVER_CONN_COMMAND ||
+            net_stream_unsent(&conn->stream) > SERVER_OUTPUT_MAX) {
+            return done; /* taken over by a handler, or more than the client takes: later */
+        }
+    }
+    return run_ending(conn, batch, data, size, done);
+}
+
+/* More keys of a long line. */
+static size_t run_keys(struct server_conn *conn, const char *data, size_t size)
+{
+    size_t used = 0;
+    enum proto_error error;
+    struct proto_request *line = conn->line;
+    const bool continued = line->keys_continued;
+    const bool refused = line->keys_refused;
+    struct server_call call = {.conn = conn, .worker = conn->worker, .request = line};
+    enum server_done done = SERVER_DONE;
+    switch (proto_text_parse_keys((struct base_slice){data, size}, line, &used, &error)) {
+    case PROTO_MORE:
+        return 0;
+    case PROTO_CLOSE:
+        done = SERVER_HANGUP;
+        break;
+    case PROTO_BAD:
+        conn->keys_done = 0; /* what came meanwhile spoiled the line */
+        done = server_reply_bad_line(conn, error);
+        break;
+    case PROTO_DONE:
+        done = server_command_run(&call);
+        break;
+    }
+    if (done == SERVER_PARK) {
+        line->keys_continue = true; /* these bytes are parsed again */
+        line->keys_continued = continued;
+        line->keys_refused = refused;
+        return 0;
+    }
+    if (done == SERVER_HANGUP) {
+        begin_close(conn);
+        return size;
+    }
+    if (!line->keys_continue) {
+        free(conn->line);
+        conn->line = NULL;
+        conn->state = SERVER_CONN_COMMAND;
+    }
+    return used;
+}
+
+static size_t run_swallow(struct server_conn *conn, size_t size)
+{
+    size_t used = conn->swallow_size < size ? (size_t)conn->swallow_size : size;
+    conn->swallow_size -= used;
+    if (conn->swallow_size == 0) {
+        conn->state = SERVER_CONN_COMMAND;
+    }
+    return used;
+}
+
+/* The next part of what has arrived. Returns the bytes consumed; 0: wait. */
+static size_t step(struct server_conn *conn, const char *data, size_t size)
+{
+    switch (conn->state) {
+    case SERVER_CONN_COMMAND:
+        return run_batch(conn, data, size);
+    case SERVER_CONN_KEYS:
+        return run_keys(conn, data, size);
+    case SERVER_CONN_TAIL:
+        return server_upload_tail(conn, data, size);
+    case SERVER_CONN_SWALLOW:
+        return run_swallow(conn, size);
+    case SERVER_CONN_STREAM:
+        return server_dump_input(conn, size);
+    case SERVER_CONN_CLOSING:
+        return size;
+    case SERVER_CONN_VALUE:
+    case SERVER_CONN_PARKED:
+        return 0;
+    }
+    NEVER("every state has its step");
+}
+
+/*
+ * Is it the others' turn? Some requests are long (an append copies the value), so time counts,
+ * not requests. The clock is only read when one batch is over and more is there.
+ */
+static bool yields(struct server_conn *conn, uint64_t *since_ns)
+{
+    const uint64_t now_ns = base_clock_monotonic_ns();
+    if (*since_ns == 0) {
+        *since_ns = now_ns;
+    }
+    if (now_ns - *since_ns < YIELD_AFTER_NS ||
+        (conn->state != SERVER_CONN_COMMAND && conn->state != SERVER_CONN_KEYS)) {
+        return false;
+    }
+    SERVER_COUNT(conn->worker, conn_yields);
+    net_stream_pause(&conn->stream); /* the rest of the input comes again */
+    net_stream_resume(&conn->stream);
+    return true;
+}
+
+static size_t on_data(struct net_stream *stream, char *data, size_t size)
+{
+    struct server_conn *conn = conn_of(stream);
+    uint64_t since_ns = 0;
+    size_t used = 0;
+    conn->last_command_s = server_now_s(conn->worker);
+    conn->waits_for_value = false;
+    while (used < size) {
+        const size_t taken = step(conn, data + used, size - used);
+        used += taken;
+        if (taken == 0 || net_stream_unsent(stream) > SERVER_OUTPUT_MAX ||
+            (used < size && yields(conn, &since_ns))) {
+            break; /* the loop calls again when more has come, or the output has drained */
+        }
+    }
+    return used;
+}
+
+static void on_received(struct net_stream *stream)
+{
+    struct server_conn *conn = conn_of(stream);
+    conn->last_command_s = server_now_s(conn->worker);
+    server_upload_received(conn);
+}
+
+static void on_drained(struct net_stream *stream)
+{
+    struct server_conn *conn = conn_of(stream);
+    if (conn->state == SERVER_CONN_STREAM) {
+        server_dump_continue(conn);
+        server_watch_drained(conn);
+    }
+}
+
+/* ---- life ---- */
+
+static void on_close(struct net_stream *stream, enum net_close_reason reason, int error)
+{
+    struct server_conn *conn = conn_of(stream);
+    struct server_worker *worker = conn->worker;
+    struct server *server = worker->server;
+    if (error != 0 && error != ECONNRESET && error != EPIPE) {
+        base_log(BASE_LOG_NOTICE, "connection %llu: closed: %s", (unsigned long long)conn->id,
+                 strerrordesc_np(error));
+    }
+    if (reason == NET_CLOSE_NO_MEMORY) {
+        SERVER_COUNT(worker, conn_no_memory);
+    }
+    if (server_watched(server, SERVER_WATCH_CONNEVENTS)) {
+        server_watch_conn_closed(conn, reason);
+    }
+    server_watch_remove(conn);
+    server_upload_drop(conn);
+    server_parked_drop(conn);
+    server_dump_drop(conn);
+    free(conn->line);
+    if (conn->prev != NULL) {
+        conn->prev->next = conn->next;
+    } else {
+        worker->conns = conn->next;
+    }
+    if (conn->next != NULL) {
+        conn->next->prev = conn->prev;
+    }
+    conn->magic = 0;
+    free(conn);
+    atomic_fetch_sub_explicit(&worker->conn_count, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&server->conn_count, 1, memory_order_relaxed);
+    server_accept_resume(server);
+}
+
+static const struct net_stream_handler handler = {
+    .on_data = on_data,
+    .on_received = on_received,
+    .on_drained = on_drained,
+    .on_close = on_close,
+};
+
+int server_conn_open(struct server_worker *worker, int fd, const struct net_address *peer)
+{
+    struct server_conn *conn = calloc(1, sizeof(*conn));
+    if (conn == NULL) {
+        close(fd);
+        return -ENOMEM;
+    }
+    conn->magic = SERVER_CONN_MAGIC;
+    conn->worker = worker;
+    conn->peer = *peer;
+    conn->id = atomic_fetch_add_explicit(&worker->server->conn_ids, 1, memory_order_relaxed) + 1;
+    conn->last_command_s = server_now_s(worker);
+    net_sock_tune(fd);
+    int result = net_stream_open(worker->loop, &conn->stream, fd, &handler);
+    if (result != 0) {
+        close(fd);
+        free(conn);
+        return result;
+    }
+    conn->next = worker->conns;
+    if (conn->next != NULL) {
+        conn->next->prev = conn;
+    }
+    worker->conns = conn;
+    conn->closed_fd = fd;
+    SERVER_COUNT(worker, conn_total);
+    if (server_watched(worker->server, SERVER_WATCH_CONNEVENTS)) {
+        server_watch_conn_opened(conn);
+    }
+    return 0;
+}
+
+void server_conn_close_all(struct server_worker *worker)
+{
+    for (struct server_conn *conn = worker->conns, *next; conn != NULL; conn = next) {
+        next = conn->next;
+        begin_close(conn);
+    }
+}
+
+void server_conn_kick_idle(struct server_worker *worker)
+{
+    uint32_t timeout_s = worker->server->config->idle_timeout_s;
+    if (timeout_s == 0) {
+        return;
+    }
+    for (struct server_conn *conn = worker->conns, *next; conn != NULL; conn = next) {
+        next = conn->next;
+        /* As in memcached: one that is sending a value, or reading its answers, is not idle. */
+        bool waits = (conn->state == SERVER_CONN_COMMAND || conn->state == SERVER_CONN_KEYS) &&
+                     net_stream_unsent(&conn->stream) == 0;
+        if (waits && server_now_s(worker) - conn->last_command_s > timeout_s) {
+            SERVER_COUNT(worker, idle_kicks);
+            conn->idle_kicked = true;
+            begin_close(conn);
+        }
+    }
+}
+
+void server_conn_yield_references(struct server_conn *conn)
+{
+    struct server_worker *worker = conn->worker;
+    for (struct server_conn *each = worker->conns; each != NULL; each = each->next) {
+        net_stream_settle(
+            &each->stream); /* sends or copies what was lent; mostly there is nothing */
+    }
+    server_ops(worker)->thread_end(worker->engine_thread);
+    server_ops(worker)->thread_begin(worker->engine_thread, worker->now_s);
+}
+
+const char *server_conn_state_name(const struct server_conn *conn)
+{
+    switch (conn->state) {
+    case SERVER_CONN_COMMAND:
+    case SERVER_CONN_KEYS:
+        if (conn->waits_for_value) {
+            return "conn_nread";
+        }
+        return conn->stream.input != NULL ? "conn_waiting" : "conn_read";
+    case SERVER_CONN_VALUE:
+    case SERVER_CONN_TAIL:
+        return "conn_nread";
+    case SERVER_CONN_SWALLOW:
+        return "conn_swallow";
+    case SERVER_CONN_PARKED:
+        return "conn_io_pending";
+    case SERVER_CONN_STREAM:
+        return conn->watcher != NULL ? "conn_watch" : "conn_mwrite";
+    case SERVER_CONN_CLOSING:
+        return "conn_closing";
+    }
+    NEVER("every state has a name");
+}

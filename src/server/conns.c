@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * `stats conns`: every connection of every worker.
+ *
+ * A connection is only ever touched by its worker, so the question goes from worker to worker:
+ * each writes down its own, the last one sends the list home. The asking connection
+ * waits like any dump; nobody else does.
+ */
+#include "server/conns.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "server/command.h"
+#include "server/conn.h"
+#include "server/dump.h"
+
+enum { LINES_ROOM = 4 * NET_ADDRESS_TEXT_MAX + 256 }; /* bytes about one connection */
+
+struct survey {
+    struct server_dump dump; /* first */
+    struct server *server;
+    struct server_worker *home;
+    uint32_t next_worker;
+    char *text; /* given */
+    size_t size, room;
+    bool failed; /* out of memory on the way */
+};
+
+static bool make_room(struct survey *survey)
+{
+    if (survey->room - survey->size >= LINES_ROOM) {
+        return true;
+    }
+    size_t room = survey->room * 2 + LINES_ROOM;
+    char *text = realloc(survey->text, room);
+    if (text == NULL) {
+        survey->failed = true;
+        return false;
+    }
+    survey->text = text;
+    survey->room = room;
+    return true;
+}
+
+static void note_listeners(struct survey *survey)
+{
+    for (uint32_t i = 0; i < survey->server->listen_fd_count && make_room(survey); i++) {
+        int fd = survey->server->listen_fds[i];
+        struct net_address address;
+        char text[NET_ADDRESS_TEXT_MAX];
+        if (net_sock_name(fd, &address) != 0) {
+            continue;
+        }
+        net_address_write(&address, text);
+        survey->size += (size_t)snprintf(
+            survey->text + survey->size, LINES_ROOM,
+            "STAT %d:addr %s\r\nSTAT %d:state conn_listening\r\nSTAT %d:secs_since_last_cmd %u\r\n",
+            fd, text, fd, fd, base_clock_now_s(&survey->server->clock));
+    }
+}
+
+static void note_conn(struct survey *survey, const struct server_conn *conn)
+{
+    char peer[NET_ADDRESS_TEXT_MAX];
+    char local[NET_ADDRESS_TEXT_MAX] = "unknown";
+    struct net_address address;
+    int fd = conn->stream.fd;
+    /* The one that asks is in the middle of its command. */
+    const char *state =
+        conn->dump == &survey->dump ? "conn_parse_cmd" : server_conn_state_name(conn);
+    if (!make_room(survey)) {
+        return;
+    }
+    if (net_sock_name(fd, &address) == 0) {
+        net_address_write(&address, local);
+    }
+    net_address_write(&conn->peer, peer);
+    survey->size += (size_t)snprintf(
+        survey->text + survey->size, LINES_ROOM,
+        "STAT %d:addr %s\r\nSTAT %d:listen_addr %s\r\nSTAT %d:state %s\r\n"
+        "STAT %d:secs_since_last_cmd %u\r\n",
+        fd, peer, fd, local, fd, state, fd, server_now_s(conn->worker) - conn->last_command_s);
+}
+
+static void go_home(void *arg)
+{
+    server_dump_wake(arg);
+}
+
+static void visit(void *arg);
+
+/* From worker `here` to the next, or home. */
+static void travel(struct survey *survey, const struct server_worker *here)
+{
+    bool over = survey->next_worker == survey->server->worker_count || survey->failed;
+    struct server_worker *to = over ? survey->home : &survey->server->workers[survey->next_worker];
+    if (over && (here == to || to->loop == NULL)) {
+        server_dump_wake(&survey->dump); /* no loop: the server ends, and its client has gone */
+        return;
+    }
+    if (net_loop_post(to->loop, over ? go_home : visit, survey) != 0) {
+        base_log(BASE_LOG_NOTICE,
+                 "no memory to list the connections"); /* its client waits in vain */
+    }
+}
+
+/* On each worker in turn. */
+static void visit(void *arg)
+{
+    struct survey *survey = arg;
+    struct server_worker *worker = &survey->server->workers[survey->next_worker++];
+    struct server_conn *last = worker->conns;
+    while (last != NULL && last->next != NULL) {
+        last = last->next; /* the list begins with the newest; the report ends with it */
+    }
+    for (struct server_conn *conn = last; conn != NULL; conn = conn->prev) {
+        note_conn(survey, conn);
+    }
+    travel(survey, worker);
+}
+
+static bool step(struct server_conn *conn, struct server_dump *base)
+{
+    struct survey *survey = (struct survey *)base;
+    if (survey->next_worker == 0) {
+        base->waiting = true;
+        note_listeners(survey);
+        travel(survey, NULL);
+        return true;
+    }
+    if (survey->failed) {
+        struct base_slice line = proto_error_line(PROTO_ERROR_NO_MEMORY_STATS);
+        (void)net_stream_write(&conn->stream, line.data, line.size);
+        return false;
+    }
+    (void)net_stream_write(&conn->stream, survey->text, survey->size);
+    (void)net_stream_write(&conn->stream, "END\r\n", 5);
+    return false;
+}
+
+static void drop(struct server_dump *base)
+{
+    struct survey *survey = (struct survey *)base;
+    free(survey->text);
+    free(survey);
+}
+
+enum server_done server_cmd_conns(struct server_call *call)
+{
+    struct survey *survey = calloc(1, sizeof(*survey));
+    if (survey == NULL) {
+        return server_reply_error(call, PROTO_ERROR_NO_MEMORY_STATS);
+    }
+    survey->dump.step = step;
+    survey->dump.drop = drop;
+    survey->server = call->worker->server;
+    survey->home = call->worker;
+    server_dump_start(call->conn, &survey->dump);
+    return SERVER_DONE;
+}

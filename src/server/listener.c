@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where to listen. The list's grammar is memcached's; of its prefixes `proto` means nothing while
+ * there is one protocol to speak, tags are names for a proxy, and the TLS ones are refused.
+ */
+#include "server/listener.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/num.h"
+#include "net/sock.h"
+
+/* ---- one address ---- */
+
+static bool starts_with(struct base_slice text, const char *prefix)
+{
+    const size_t size = strlen(prefix);
+
+    return text.size >= size && memcmp(text.data, prefix, size) == 0;
+}
+
+static struct base_slice skip(struct base_slice text, size_t size)
+{
+    return (struct base_slice){text.data + size, text.size - size};
+}
+
+/* Take `prefix` and "[word]:" or "_word_:" off the front of *text. */
+static bool take_bracketed(struct base_slice *text, const char *prefix, struct base_slice *ret_word)
+{
+    const struct base_slice rest = skip(*text, strlen(prefix));
+    const char close = rest.data[0] == '[' ? ']' : '_';
+    const char *end = memchr(rest.data + 1, close, rest.size - 1);
+    size_t used;
+
+    if (end == NULL) {
+        return false;
+    }
+    used = (size_t)(end - rest.data) + 1;
+    *ret_word = (struct base_slice){rest.data + 1, used - 2};
+    if (used == rest.size || rest.data[used] != ':') {
+        return false;
+    }
+    *text = skip(rest, used + 1);
+    return true;
+}
+
+static const char *take_protocol(struct base_slice *text)
+{
+    struct base_slice word;
+
+    if (!starts_with(*text, "proto[")) {
+        return NULL;
+    }
+    if (!take_bracketed(text, "proto", &word)) {
+        return "invalid protocol, write proto[ascii]:host";
+    }
+    if (base_slice_equal(word, BASE_SLICE("ascii")) ||
+        base_slice_equal(word, BASE_SLICE("negotiating"))) {
+        return NULL;
+    }
+    return "this server speaks ascii or negotiating only";
+}
+
+static const char *take_tag(struct base_slice *text)
+{
+    struct base_slice word;
+
+    if (!starts_with(*text, "tag[") && !starts_with(*text, "tag_")) {
+        return NULL;
+    }
+    if (!take_bracketed(text, "tag", &word)) {
+        return "invalid tag, write tag_name_:host";
+    }
+    return word.size >= 1 && word.size <= 8 ? NULL
+                                            : "listener tags must be between 1 and 8 characters";
+}
+
+/* Split "host", "host:port", "v6", "[v6]" or "[v6]:port". port.data NULL: none. */
+static const char *split_port(struct base_slice text, struct base_slice *ret_host,
+                              struct base_slice *ret_port)
+{
+    const bool bracketed = starts_with(text, "[");
+    const char *end = text.data + text.size;
+    const char *colon = memchr(text.data, ':', text.size);
+
+    *ret_host = text;
+    *ret_port = (struct base_slice){NULL, 0};
+    if (bracketed) {
+        const char *close = memchr(text.data, ']', text.size);
+
+        if (close == NULL) {
+            return "invalid IPv6 address, the ] is missing";
+        }
+        *ret_host = (struct base_slice){text.data + 1, (size_t)(close - text.data) - 1};
+        colon = close + 1 < end ? close + 1 : NULL;
+        if (colon != NULL && *colon != ':') {
+            return "invalid port number";
+        }
+    } else if (colon != NULL && memchr(colon + 1, ':', (size_t)(end - colon) - 1) != NULL) {
+        return NULL; /* a bare IPv6 address */
+    } else if (colon != NULL) {
+        ret_host->size = (size_t)(colon - text.data);
+    }
+    if (colon != NULL) {
+        *ret_port = (struct base_slice){colon + 1, (size_t)(end - colon) - 1};
+    }
+    return NULL;
+}
+
+const char *server_listener_parse(struct base_slice text, uint16_t default_port,
+                                  struct server_listener_address *ret_address)
+{
+    struct base_slice host, port;
+    int32_t number = default_port;
+    const char *wrong;
+
+    if (starts_with(text, "notls:") || starts_with(text, "btls:") || starts_with(text, "mtls:")) {
+        return "notls, btls and mtls are valid only when TLS is enabled";
+    }
+    if ((wrong = take_protocol(&text)) != NULL || (wrong = take_tag(&text)) != NULL ||
+        (wrong = split_port(text, &host, &port)) != NULL) {
+        return wrong;
+    }
+    if (port.data != NULL &&
+        (!base_num_parse_i32(port, &number) || number < -1 || number > UINT16_MAX)) {
+        return "invalid port number";
+    }
+    if (host.size == 0 || host.size >= SERVER_LISTENER_HOST_MAX) {
+        return "invalid host";
+    }
+    if (base_slice_equal(host, BASE_SLICE("*"))) {
+        host.size = 0;
+    }
+    memcpy(ret_address->host, host.data, host.size);
+    ret_address->host[host.size] = '\0';
+    ret_address->port = number == -1 ? 0 : (uint16_t)number;
+    return NULL;
+}
+
+/* ---- the list ---- */
+
+struct address_list {
+    struct server_listener_address items[SERVER_LISTENER_MAX];
+    size_t count;
+};
+
+/* A place that was named before is passed over: a second listener on it could only fail. */
+static const char *add_address(struct address_list *list, struct base_slice text, uint16_t port)
+{
+    struct server_listener_address address;
+    const char *wrong = server_listener_parse(text, port, &address);
+
+    if (wrong != NULL) {
+        return wrong;
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].port == address.port && strcmp(list->items[i].host, address.host) == 0) {
+            return NULL;
+        }
+    }
+    if (list->count == SERVER_LISTENER_MAX) {
+        return "too many addresses";
+    }
+    list->items[list->count++] = address;
+    return NULL;
+}
+
+static int read_list(const struct server_config *config, struct address_list *list)
+{
+    const uint16_t port = config->tcp_port == -1 ? 0 : (uint16_t)config->tcp_port;
+
+    for (uint32_t i = 0; i < config->listen.count; i++) {
+        const char *text = config->listen.items[i];
+
+        while (*text != '\0') {
+            const size_t size = strcspn(text, ",;");
+            const char *wrong =
+                size == 0 ? NULL : add_address(list, (struct base_slice){text, size}, port);
+
+            if (wrong != NULL) {
+                base_log(BASE_LOG_ERROR, "option -l: '%.*s': %s", (int)size, text, wrong);
+                return EX_OSERR;
+            }
+            text += size + (text[size] != '\0' ? 1 : 0);
+        }
+    }
+    if (list->count == 0) {
+        list->items[list->count++] = (struct server_listener_address){.port = port};
+    }
+    return 0;
+}
+
+/* ---- TCP ---- */
+
+static int open_address(const struct server_config *config,
+                        const struct server_listener_address *address,
+                        struct server_listeners *listeners)
+{
+    const char *host = address->host[0] != '\0' ? address->host : NULL;
+    const char *what = "too many sockets";
+    int opened = -EMFILE;
+
+    if (listeners->count < SERVER_LISTENER_MAX) {
+        opened = net_sock_listen(host, address->port, (int)config->backlog,
+                                 listeners->fds + listeners->count,
+                                 SERVER_LISTENER_MAX - listeners->count, &what);
+    }
+    if (opened < 0) {
+        const bool resolving = strcmp(what, "getaddrinfo") == 0;
+
+        base_log(BASE_LOG_ERROR, "failed to listen on TCP port %u of %s: %s: %s", address->port,
+                 host != NULL ? host : "every interface", what,
+                 resolving ? gai_strerror(opened) : strerrordesc_np(-opened));
+        return EX_OSERR;
+    }
+    listeners->count += (size_t)opened;
+    return 0;
+}
+
+/* A mark that cannot be set is worth a line, not the service; memcached thinks so too. */
+static void mark_sockets(const struct server_config *config,
+                         const struct server_listeners *listeners)
+{
+    for (size_t i = 0; config->socket_mark != 0 && i < listeners->count; i++) {
+        if (setsockopt(listeners->fds[i], SOL_SOCKET, SO_MARK, &config->socket_mark,
+                       sizeof config->socket_mark) != 0) {
+            base_log(BASE_LOG_ERROR, "option -o sock_cookie_id: cannot mark a socket: %s",
+                     strerrordesc_np(errno));
+        }
+    }
+}
+
+static void write_port(FILE *file, int fd)
+{
+    struct net_address address;
+
+    if (net_sock_name(fd, &address) != 0) {
+        return;
+    }
+    if (address.storage.ss_family == AF_INET) {
+        struct sockaddr_in in;
+
+        memcpy(&in, &address.storage, sizeof in);
+        (void)fprintf(file, "TCP INET: %u\n", ntohs(in.sin_port));
+    } else if (address.storage.ss_family == AF_INET6) {
+        struct sockaddr_in6 in6;
+
+        memcpy(&in6, &address.storage, sizeof in6);
+        (void)fprintf(file, "TCP INET6: %u\n", ntohs(in6.sin6_port));
+    }
+}
+
+/* For whoever started us with -p -1. It appears under its name when it is whole; may be empty. */
+static void write_port_file(const char *path, const struct server_listeners *listeners)
+{
+    char draft[PATH_MAX];
+    const int size = snprintf(draft, sizeof draft, "%s.lck", path);
+    FILE *file = size > 0 && size < PATH_MAX ? fopen(draft, "we") : NULL;
+
+    if (file == NULL) {
+        base_log(BASE_LOG_ERROR, "MEMCACHED_PORT_FILENAME: cannot write %s: %s", draft,
+                 strerrordesc_np(errno));
+        return;
+    }
+    for (size_t i = 0; i < listeners->count; i++) {
+        write_port(file, listeners->fds[i]);
+    }
+    if (fclose(file) != 0 || rename(draft, path) != 0) {
+        base_log(BASE_LOG_ERROR, "MEMCACHED_PORT_FILENAME: cannot write %s: %s", path,
+                 strerrordesc_np(errno));
+        (void)unlink(draft);
+    }
+}
+
+static int open_ports(const struct server_config *config, struct server_listeners *listeners)
+{
+    struct address_list list = {.count = 0};
+
+    if (config->tcp_port == 0) {
+        return 0;
+    }
+    if (read_list(config, &list) != 0) {
+        return EX_OSERR;
+    }
+    for (size_t i = 0; i < list.count; i++) {
+        if (open_address(config, &list.items[i], listeners) != 0) {
+            return EX_OSERR;
+        }
+    }
+    return 0;
+}
+
+int server_listener_open_tcp(const struct server_config *config, struct server_listeners *listeners)
+{
+    const char *port_file = secure_getenv("MEMCACHED_PORT_FILENAME");
+    const int activated = net_sock_activated(listeners->fds, SERVER_LISTENER_MAX);
+
+    if (activated == 0 && config->unix_path != NULL) {
+        return 0;
+    }
+    listeners->count = (size_t)activated;
+    if (activated == 0 && open_ports(config, listeners) != 0) {
+        return EX_OSERR;
+    }
+    mark_sockets(config, listeners);
+    if (port_file != NULL) {
+        write_port_file(port_file, listeners);
+    }
+    return 0;
+}
+
+/* ---- UNIX, and the end ---- */
+
+int server_listener_open_unix(const struct server_config *config,
+                              struct server_listeners *listeners)
+{
+    const char *what = "";
+    int error;
+
+    if (config->unix_path == NULL || listeners->count > 0) {
+        return 0;
+    }
+    error = net_sock_listen_unix(config->unix_path, (int)config->backlog, config->unix_mode,
+                                 &listeners->fds[0], &what);
+    if (error < 0) {
+        base_log(BASE_LOG_ERROR, "failed to listen on UNIX socket %s: %s: %s", config->unix_path,
+                 what, strerrordesc_np(-error));
+        return EX_OSERR;
+    }
+    listeners->count = 1;
+    listeners->unix_path = config->unix_path;
+    return 0;
+}
+
+void server_listener_close(struct server_listeners *listeners)
+{
+    for (size_t i = 0; i < listeners->count; i++) {
+        if (listeners->fds[i] >= 0) {
+            (void)close(listeners->fds[i]);
+        }
+    }
+    if (listeners->unix_path != NULL) {
+        (void)unlink(listeners->unix_path);
+    }
+    *listeners = (struct server_listeners){0};
+}

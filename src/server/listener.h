@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * From -l, -p and -s, or from systemd, to a list of listening descriptors.
+ *
+ * Start-up only, one thread. What is wrong is logged here, with the address it was wrong for; the
+ * functions return an exit code: 0, or EX_OSERR as memcached does.
+ */
+#ifndef LARDER_SERVER_LISTENER_H
+#define LARDER_SERVER_LISTENER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/slice.h"
+#include "server/config.h"
+
+enum {
+    SERVER_LISTENER_MAX = 64,       /* descriptors listened on */
+    SERVER_LISTENER_HOST_MAX = 256, /* bytes of a host name, its NUL included; DNS allows 253 */
+};
+
+/* Zero-initialise. */
+struct server_listeners {
+    int fds[SERVER_LISTENER_MAX]; /* given; -1: handed on to somebody else */
+    size_t count;
+    const char *unix_path; /* created by us, removed by server_listener_close(); NULL: none */
+};
+
+/* One place of a -l list. */
+struct server_listener_address {
+    char host[SERVER_LISTENER_HOST_MAX]; /* empty: every interface */
+    uint16_t port;                       /* 0: any free one */
+};
+
+/*
+ * Read [proto[ascii]:][tag_name_:]host[:port]; IPv6 addresses with a port are written [v6]:port,
+ * `*` is every interface. Without a port it is default_port. Returns NULL, or what is wrong.
+ */
+BASE_MUST_USE const char *server_listener_parse(struct base_slice text, uint16_t default_port,
+                                                struct server_listener_address *ret_address);
+
+/*
+ * Open the TCP sockets, or take over those that systemd opened, and write the file that the
+ * environment variable MEMCACHED_PORT_FILENAME names. Before privileges are dropped: ports below
+ * 1024. Nothing to do, and no error, when the configuration asks for a UNIX socket or for no port.
+ */
+BASE_MUST_USE int server_listener_open_tcp(const struct server_config *config,
+                                           struct server_listeners *listeners);
+/* Open the UNIX socket, if there is one. After privileges are dropped: it belongs to the user. */
+BASE_MUST_USE int server_listener_open_unix(const struct server_config *config,
+                                            struct server_listeners *listeners);
+/* Close what was not handed on, remove the UNIX socket's name. Harmless when nothing is open. */
+void server_listener_close(struct server_listeners *listeners);
+
+#endif

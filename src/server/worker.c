@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A worker: one thread, one loop, its connections, its counters, its engine context.
+ *
+ * Every worker accepts from every listening socket; whoever accepted hands the connection to the
+ * worker that has the fewest. So there is no thread that everything passes through, and the load is
+ * even with ten connections as with ten thousand (SO_REUSEPORT spreads by hash: with few
+ * connections some workers stay idle, and UNIX and inherited sockets cannot have it).
+ *
+ * A turn: after_wait() opens it (time, engine), callbacks do the work, the loop sends,
+ * before_wait() closes it: nothing the engine lent is in use any more.
+ */
+#include "server/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "proto/request.h"
+#include "server/conn.h"
+#include "server/parked.h"
+
+/* ---- the turn ---- */
+
+static void after_wait(void *context)
+{
+    struct server_worker *worker = context;
+    worker->now_s = server_clock_update(worker->server);
+    if (!worker->in_turn) {
+        worker->in_turn = true;
+        server_ops(worker)->thread_begin(worker->engine_thread, worker->now_s);
+    }
+}
+
+static void before_wait(void *context)
+{
+    struct server_worker *worker = context;
+    if (worker->in_turn) { /* a loop's first wait comes before its first turn */
+        worker->in_turn = false;
+        server_ops(worker)->thread_end(worker->engine_thread);
+    }
+}
+
+static void on_tick(void *context)
+{
+    struct server_worker *worker = context;
+    const struct base_block_pool *pool = net_loop_pool(worker->loop);
+    /* A pool is its thread's alone: `stats` sees what it was a moment ago. */
+    atomic_store_explicit(&worker->blocks_used, pool->used_count, memory_order_relaxed);
+    atomic_store_explicit(&worker->blocks_idle, pool->idle_count, memory_order_relaxed);
+    server_conn_kick_idle(worker);
+}
+
+/* ---- accept ---- */
+
+/* A connection on its way to the worker that will own it. */
+struct handover {
+    struct server_worker *to;
+    int fd;
+    struct net_address peer;
+};
+
+static void uncount(struct server_worker *worker)
+{
+    atomic_fetch_sub_explicit(&worker->conn_count, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&worker->server->conn_count, 1, memory_order_relaxed);
+    server_accept_resume(worker->server);
+}
+
+static void open_conn(struct server_worker *worker, int fd, const struct net_address *peer)
+{
+    int result = server_conn_open(worker, fd, peer);
+    if (result != 0) {
+        base_log(BASE_LOG_NOTICE, "cannot take a connection: %s", strerrordesc_np(-result));
+        uncount(worker);
+    }
+}
+
+static void receive_handover(void *arg)
+{
+    struct handover *handover = arg;
+    open_conn(handover->to, handover->fd, &handover->peer);
+    free(handover);
+}
+
+static struct server_worker *least_loaded(struct server_worker *self)
+{
+    struct server *server = self->server;
+    struct server_worker *best = self;
+    uint32_t best_count = atomic_load_explicit(&self->conn_count, memory_order_relaxed);
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        uint32_t count = atomic_load_explicit(&server->workers[i].conn_count, memory_order_relaxed);
+        if (count < best_count) {
+            best = &server->workers[i];
+            best_count = count;
+        }
+    }
+    return best;
+}
+
+static void set_accepting(struct server_worker *worker, bool on)
+{
+    for (uint32_t i = 0; i < SERVER_LISTENERS_MAX && worker->listeners[i] != NULL; i++) {
+        if (on) {
+            net_listener_resume(worker->listeners[i]);
+        } else {
+            net_listener_pause(worker->listeners[i]);
+        }
+    }
+}
+
+/* Over the limit: say so and hang up (maxconns_fast). */
+static void reject(struct server_worker *worker, int fd)
+{
+    struct base_slice line = proto_error_line(PROTO_ERROR_TOO_MANY_CONNECTIONS);
+    SERVER_COUNT(worker, conn_rejected);
+    (void)!write(fd, line.data, line.size);
+    close(fd);
+}
+
+static void on_accept(void *arg, int fd, const struct net_address *peer)
+{
+    struct server_worker *worker = arg;
+    struct server *server = worker->server;
+    const bool fast = server->config->connections_fast;
+    uint32_t open_count = atomic_fetch_add_explicit(&server->conn_count, 1, memory_order_relaxed);
+    if (open_count >= server->conn_max && fast) {
+        atomic_fetch_sub_explicit(&server->conn_count, 1, memory_order_relaxed);
+        reject(worker, fd);
+        return;
+    }
+    struct server_worker *to = least_loaded(worker);
+    atomic_fetch_add_explicit(&to->conn_count, 1, memory_order_relaxed);
+    if (open_count + 1 >= server->conn_max && !fast) {
+        /* At once here; what other workers accept before they hear of it is served, too. */
+        set_accepting(worker, false);
+        server_accept_pause(server);
+    }
+    if (to == worker) {
+        open_conn(worker, fd, peer);
+        return;
+    }
+    struct handover *handover = malloc(sizeof(*handover));
+    if (handover != NULL) {
+        *handover = (struct handover){.to = to, .fd = fd, .peer = *peer};
+        if (net_loop_post(to->loop, receive_handover, handover) == 0) {
+            return;
+        }
+        free(handover);
+    }
+    base_log(BASE_LOG_NOTICE, "cannot hand a connection over: out of memory");
+    close(fd);
+    uncount(to);
+}
+
+int server_worker_listen(struct server_worker *worker)
+{
+    struct server *server = worker->server;
+    for (uint32_t i = 0; i < server->listen_fd_count; i++) {
+        int result = net_loop_listen(worker->loop, server->listen_fds[i], on_accept, worker,
+                                     &worker->listeners[i]);
+        if (result != 0) {
+            base_log(BASE_LOG_ERROR, "cannot accept on socket %d: %s", server->listen_fds[i],
+                     strerrordesc_np(-result));
+            return result;
+        }
+    }
+    return 0;
+}
+
+/* On the worker: as the limit says now, not when this was posted; posts of two workers may cross. */
+static void obey_limit(void *arg)
+{
+    struct server_worker *worker = arg;
+    set_accepting(worker, !atomic_load(&worker->server->accept_paused));
+}
+
+void server_worker_obey_limit(struct server_worker *worker)
+{
+    if (net_loop_post(worker->loop, obey_limit, worker) != 0) {
+        base_log(BASE_LOG_ERROR, "no memory to change accepting of worker %u", worker->index);
+    }
+}
+
+/* ---- life ---- */
+
+int server_worker_init(struct server_worker *worker, struct server *server, uint32_t index)
+{
+    worker->magic = SERVER_WORKER_MAGIC;
+    worker->server = server;
+    worker->index = index;
+    worker->batch = server_batch_create();
+    if (worker->batch == NULL) {
+        base_log(BASE_LOG_ERROR, "no memory for worker %u", index);
+        return -ENOMEM;
+    }
+    struct net_loop_config loop = {
+        .kind = server->config->loop,
+        .output_max = SERVER_OUTPUT_MAX,
+        .receive_size = SERVER_RECEIVE_SIZE,
+        .callbacks = {.after_wait = after_wait, .before_wait = before_wait, .on_tick = on_tick},
+        .context = worker,
+    };
+    int result = net_loop_create(&loop, &worker->loop);
+    if (result != 0) {
+        base_log(BASE_LOG_ERROR, "cannot make the event loop of worker %u: %s", index,
+                 strerrordesc_np(-result));
+        return result;
+    }
+    if (server_ops(worker)->thread_attach(server->engine, index, &worker->engine_thread) !=
+        LARDER_OK) {
+        base_log(BASE_LOG_ERROR, "engine %s: cannot attach worker %u", server->engine_ops->name,
+                 index);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+void server_worker_fini(struct server_worker *worker)
+{
+    if (worker->engine_thread != NULL) {
+        after_wait(worker); /* closing gives reservations back to the engine: that takes a turn */
+    }
+    for (uint32_t i = 0; i < SERVER_LISTENERS_MAX; i++) {
+        net_listener_close(&worker->listeners[i]);
+    }
+    server_conn_close_all(worker); /* nobody asks the engine for anything any more */
+    server_parked_wait(worker);
+    struct net_loop *loop = worker->loop;
+    net_loop_destroy(&loop); /* on_close() still finds the loop's pool through the worker */
+    worker->loop = NULL;
+    if (worker->engine_thread != NULL) {
+        before_wait(worker);
+        server_ops(worker)->thread_detach(&worker->engine_thread);
+    }
+    free(worker->batch);
+    worker->batch = NULL;
+    worker->magic = 0;
+}
+
+void *server_worker_main(void *arg)
+{
+    struct server_worker *worker = arg;
+    CHECK_OBJ(worker, SERVER_WORKER_MAGIC);
+    net_loop_run(worker->loop);
+    return NULL;
+}
+
+/* On the worker: no new clients; what is owed is sent; then the loop ends. */
+static void stop_gracefully(void *arg)
+{
+    struct server_worker *worker = arg;
+    set_accepting(worker, false);
+    server_conn_close_all(worker);
+    net_loop_stop(worker->loop);
+}
+
+void server_worker_stop(struct server_worker *worker, bool graceful)
+{
+    if (!graceful || net_loop_post(worker->loop, stop_gracefully, worker) != 0) {
+        net_loop_stop(worker->loop);
+    }
+}

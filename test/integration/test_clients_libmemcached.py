@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The tools of libmemcached: its conformance test, its verifying load generator, its shell tools."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from client_round import LARGE_SIZE
+from helpers import need_tool, storage, is_larderd
+from lib.server import Server
+
+PACKAGE = "libmemcached-tools"
+
+
+def tool(name, server, *words, expect=0):
+    """Run a shell tool against the server; its output."""
+    program = need_tool(name, PACKAGE)
+    done = subprocess.run([program, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=30,
+                          env={**os.environ, "MEMCACHED_SERVERS": f"127.0.0.1:{server.port}"})
+    output = done.stdout.decode("latin-1")
+    assert expect is None or done.returncode == expect, f"{name}: {done.returncode}\n{output}"
+    return output
+
+
+def fill(server, items):
+    with server.connect() as client:
+        client.send(b"".join(storage(key, value) for key, value in items.items()))
+        for key in items:
+            assert client.read_line() == b"STORED", key
+
+
+ASCII_CHECKS = 27
+
+
+def test_memccapable_passes_every_ascii_check(loop):
+    with Server(loop) as server:
+        program = need_tool("memccapable", PACKAGE)
+        done = subprocess.run([program, "-h", "127.0.0.1", "-p", str(server.port), "-a", "-t", "10"],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=60)
+    checks = re.findall(r"^(ascii .*?) +\[(\w+)\]", done.stdout, re.M)
+    assert [name for name, result in checks if result != "pass"] == [], done.stdout
+    assert len(checks) == ASCII_CHECKS, done.stdout
+    assert done.returncode == 0
+
+
+def test_memcping_finds_the_server(server):
+    tool("memcping", server)
+
+
+def test_memcstat_prints_the_statistics(server):
+    fill(server, {f"key:{n}": b"x" for n in range(10)})
+    output = tool("memcstat", server)
+    values = dict(re.findall(r"^\s+(\w+): (.*)$", output, re.M))
+    assert values["pid"] == str(server.pid)
+    assert values["curr_items"] == "10"
+    assert values["cmd_set"] == "10"
+
+
+def test_memcdump_lists_every_key():
+    keys = {f"dumped:{n:04}": b"value of it" for n in range(500)}
+    # memcached dumps its cold queue alone; with no_modern it has but one.
+    with Server([] if is_larderd() else ["-o", "no_modern"]) as server:
+        fill(server, keys)
+        output = tool("memcdump", server)
+    assert sorted(set(output.split())) == sorted(keys)
+
+
+def test_shell_tools_copy_read_touch_and_remove_a_file(server, tmp_path):
+    content = bytes(n % 251 for n in range(LARGE_SIZE))
+    (tmp_path / "picture").write_bytes(content)
+    tool("memccp", server, "--set", str(tmp_path / "picture"))
+    assert tool("memccat", server, "--file", str(tmp_path / "copy"), "picture") == ""
+    assert (tmp_path / "copy").read_bytes().rstrip(b"\n") == content.rstrip(b"\n")
+    tool("memcexist", server, "picture")
+    tool("memctouch", server, "--expire", "100", "picture")
+    tool("memcrm", server, "picture")
+    tool("memcexist", server, "picture", expect=1)
+
+
+def test_memcflush_empties_the_server(server):
+    fill(server, {"key": b"x"})
+    tool("memcflush", server)
+    with server.connect() as client:
+        assert client.ask(b"get key") == b"END"
+
+
+# Keys of 20 to 250 bytes and values up to 64 KiB, three gets to a set.
+LOAD = """key
+20 60 0.5
+61 250 0.5
+value
+1 200 0.6
+201 4096 0.3
+4097 65536 0.1
+cmd
+0 0.25
+1 0.75
+"""
+LOAD_S = 10
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("keys_at_once", [1, 20])
+def test_memcaslap_verifies_every_value_it_reads(tmp_path, keys_at_once):
+    """Every value that comes back is compared; some expire, and that is verified too.
+
+    No -o: the generator compares overwritten keys with their first value and finds fault with
+    every server.
+    """
+    program = need_tool("memcaslap", PACKAGE)
+    configuration = tmp_path / "load"
+    configuration.write_text(LOAD)
+    with Server(["-m", "1024", "-t", "2"]) as server:
+        done = subprocess.run(
+            [program, "-s", f"127.0.0.1:{server.port}", "-T", "1", "-c", "16", "-t",
+             f"{LOAD_S if keys_at_once == 1 else LOAD_S // 2}s", "-F", configuration, "-v", "1",
+             "-e", "0.02", "-w", "1k", "-d", str(keys_at_once)],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=40)
+        with server.connect() as client:
+            evictions = int(client.stats()["evictions"])
+    counts = {name: int(value) for name, value in re.findall(r"^(\w+): (\d+)$", done.stdout, re.M)}
+    assert done.returncode == 0, done.stdout
+    assert counts["cmd_get"] > 1000, done.stdout
+    assert counts["cmd_set"] > 1000, done.stdout
+    assert counts["verify_failed"] == 0, done.stdout
+    assert counts["unexpired_unget"] == 0, done.stdout
+    assert counts["expired_get"] == 0, done.stdout
+    assert evictions > 0 or counts["verify_misses"] == 0, done.stdout
+    print(re.search(r"Run time:.*", done.stdout)[0])

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The segment engine's index while it grows: nothing may be lost, neither to the growth itself nor
+ * to a scan that began before it, with tick() and without.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "rig.h"
+
+enum { ITEMS = 1000000, STEP = 50000, TICK_EVERY = 4096 };
+
+static void put_number(struct rig *rig, uint64_t number)
+{
+    char text[RIG_KEY_SIZE];
+    struct larder_key key = rig_numbered(text, number);
+
+    assert_int_equal(rig_put_bytes(rig, 0, &key, &number, sizeof(number), NULL), LARDER_OK);
+}
+
+static void check_number(struct rig *rig, uint64_t number)
+{
+    char text[RIG_KEY_SIZE];
+    struct larder_key key = rig_numbered(text, number);
+    enum larder_result result;
+    struct larder_ref ref;
+
+    rig->ops->thread_begin(rig->threads[1], rig->now_s);
+    rig->ops->get(rig->threads[1], &key, 1, LARDER_GET_PEEK, 0, &ref, &result);
+    assert_int_equal(result, LARDER_OK);
+    assert_int_equal(ref.value_size, sizeof(number));
+    assert_memory_equal(ref.value, &number, sizeof(number));
+    rig->ops->thread_end(rig->threads[1]);
+}
+
+static void grow(bool ticks)
+{
+    struct rig rig;
+    uint64_t slots = 0;
+    uint32_t growths = 0;
+
+    rig_open(&rig, NULL, 256 * RIG_MIB);
+    for (uint64_t i = 0; i < ITEMS; i++) {
+        put_number(&rig, i);
+        check_number(&rig, i * 7919 % (i + 1));
+        if (ticks && i % TICK_EVERY == 0) {
+            (void)rig.ops->tick(rig.engine, rig.now_s, 20000);
+        }
+        if (i % STEP == STEP - 1) {
+            uint64_t now = rig_stat(&rig, LARDER_STATS_DETAIL, "index_slots");
+            growths += now > slots ? 1 : 0;
+            slots = now;
+            assert_true(rig_stat(&rig, LARDER_STATS_DETAIL, "index_load_percent") < 90);
+        }
+    }
+    assert_true(growths >= 3);
+    for (uint64_t i = 0; i < ITEMS; i++) {
+        check_number(&rig, i);
+    }
+    assert_int_equal(rig_stat(&rig, LARDER_STATS_GENERAL, "curr_items"), ITEMS);
+    assert_int_equal(rig_stat(&rig, LARDER_STATS_GENERAL, "evictions"), 0);
+    assert_int_equal(rig_stat(&rig, LARDER_STATS_DETAIL, "index_evictions"), 0);
+    for (uint64_t i = 0; i < ITEMS; i += 3) {
+        char text[RIG_KEY_SIZE];
+        assert_int_equal(rig_remove(&rig, rig_numbered(text, i).data, 0), LARDER_OK);
+    }
+    for (uint64_t i = 1; i < ITEMS; i += 3) {
+        check_number(&rig, i);
+    }
+    rig_close(&rig);
+}
+
+static void test_growth_by_tick(void **state)
+{
+    (void)state;
+    grow(true);
+}
+
+static void test_growth_by_writers(void **state)
+{
+    (void)state;
+    grow(false);
+}
+
+struct seen {
+    uint8_t *count;
+    uint64_t numbers;
+};
+
+static bool see(void *arg, const struct larder_ref *item)
+{
+    struct seen *seen = arg;
+    uint64_t number;
+
+    memcpy(&number, item->value, sizeof(number));
+    if (number < seen->numbers) {
+        seen->count[number]++;
+    }
+    return true;
+}
+
+static void test_scan_during_growth(void **state)
+{
+    enum { OLD = 340000 }; /* the index grows at 349,440 */
+    struct seen seen = {calloc(OLD, 1), OLD};
+    uint64_t next = OLD;
+    uint64_t cursor = 0;
+    uint64_t before;
+    struct rig rig;
+
+    (void)state;
+    rig_open(&rig, NULL, 256 * RIG_MIB);
+    for (uint64_t i = 0; i < OLD; i++) {
+        put_number(&rig, i);
+    }
+    before = rig_stat(&rig, LARDER_STATS_DETAIL, "index_slots");
+    do {
+        rig.ops->scan(rig.engine, rig.now_s, &cursor, 100, see, &seen);
+        for (uint32_t i = 0; i < 30; i++) {
+            put_number(&rig, next++);
+        }
+    } while (cursor != 0);
+    assert_true(rig_stat(&rig, LARDER_STATS_DETAIL, "index_slots") > before);
+    for (uint64_t i = 0; i < OLD; i++) {
+        assert_true(seen.count[i] > 0);
+    }
+    free(seen.count);
+    rig_close(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_growth_by_tick),
+        cmocka_unit_test(test_growth_by_writers),
+        cmocka_unit_test(test_scan_during_growth),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

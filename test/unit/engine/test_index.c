@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The segment engine's index where keys meet: tags that look alike to the word-wide comparison,
+ * and keys chosen so that they all want the same buckets.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/segment/segment_priv.h"
+#include "rig.h"
+
+/* A hash of stripe 0 and its first bucket. */
+static uint64_t make_hash(uint32_t extra, uint8_t tag)
+{
+    return (uint64_t)extra << 8 | tag;
+}
+
+static void insert(struct segment_index *index, uint64_t hash, uint32_t id)
+{
+    assert_int_equal(segment_index_insert(index, segment_index_table_of(index, hash), hash,
+                                          segment_place(id, 0)),
+                     SEGMENT_INSERTED);
+}
+
+/*
+ * Behind a slot whose tag matches, the comparison may also report a tag that differs in its last
+ * bit. A ghost there is another key's, whose tag must not become the new entry's.
+ */
+static void test_ghost_with_a_twin_tag_stays(void **state)
+{
+    const uint64_t before = make_hash(1, 0x42), twin = make_hash(7, 0x43), key = make_hash(7, 0x42);
+    struct segment_index *index;
+    struct segment_hit hit;
+    struct rig rig;
+
+    (void)state;
+    rig_open(&rig, NULL, 16 * RIG_MIB);
+    index = &rig.engine->index;
+    segment_index_lock(&index->stripes[0]);
+    insert(index, before, 1);
+    insert(index, twin, 2);
+    assert_true(segment_index_find_place(index, twin, segment_place(2, 0), &hit));
+    assert_int_equal(hit.slot, 1);
+    segment_index_bury(index, twin, &hit);
+    insert(index, key, 3);
+    assert_true(segment_index_find_place(index, before, segment_place(1, 0), &hit));
+    segment_index_erase(index, before, &hit);
+    assert_true(segment_index_find_place(index, key, segment_place(3, 0), &hit));
+    segment_index_erase(index, key, &hit);
+    segment_index_unlock(&index->stripes[0]);
+    rig_close(&rig);
+}
+
+/* Does the key begin its search where a table of `per` buckets would be crowded? */
+static bool crowded(const struct segment_index *index, uint64_t hash, uint32_t per)
+{
+    return segment_index_stripe(index, hash) == 0 && segment_index_home(index, hash, per) == 0 &&
+           (segment_index_tag(hash) & 7) == 3;
+}
+
+/* Anybody can choose such keys: the hash has no secret. They may cost each other, nothing more. */
+static void test_growth_with_keys_that_collide(void **state)
+{
+    enum { COLLIDING = 200, OTHERS = 60000, PER_NEXT = 2 * INDEX_PER_START + 1 };
+    char text[RIG_KEY_SIZE];
+    uint64_t number = 0;
+    uint64_t held = 0;
+    struct rig rig;
+
+    (void)state;
+    rig_open(&rig, NULL, 16 * RIG_MIB);
+    for (uint32_t found = 0; found < COLLIDING; number++) {
+        struct larder_key key = rig_numbered(text, number);
+        if (crowded(&rig.engine->index, key.hash, PER_NEXT)) {
+            assert_int_equal(rig_put_bytes(&rig, 0, &key, "x", 1, NULL), LARDER_OK);
+            found++;
+        }
+    }
+    for (uint32_t i = 0; i < OTHERS; i++) {
+        struct larder_key key = rig_numbered(text, number + i);
+        assert_int_equal(rig_put_bytes(&rig, 0, &key, "y", 1, NULL), LARDER_OK);
+    }
+    assert_true(rig_stat(&rig, LARDER_STATS_DETAIL, "index_slots") >
+                64ull * INDEX_PER_START * INDEX_SLOTS);
+    for (uint64_t i = 0; i < number + OTHERS; i++) {
+        held += rig_holds(&rig, rig_numbered(text, i).data, i < number ? "x" : "y") ? 1 : 0;
+    }
+    assert_int_equal(held, rig_stat(&rig, LARDER_STATS_GENERAL, "curr_items"));
+    assert_int_equal(held + rig_stat(&rig, LARDER_STATS_GENERAL, "evictions"), COLLIDING + OTHERS);
+    assert_int_equal(rig.evicted, rig_stat(&rig, LARDER_STATS_GENERAL, "evictions"));
+    rig_close(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ghost_with_a_twin_tag_stays),
+        cmocka_unit_test(test_growth_with_keys_that_collide),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
