@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,9 @@
 
 /* The first descriptor systemd passes; sd_listen_fds(3). */
 enum { ACTIVATED_FD_FIRST = 3 };
+
+/* How long a socket that takes a connection is given to hang up on it. */
+enum { HANG_UP_MS = 500 };
 
 static size_t clamp_length(int written)
 {
@@ -160,21 +164,36 @@ static void unlink_quietly(const char *path)
     errno = saved;
 }
 
-/* True when the path is a socket that nobody answers on: left behind by a server that died. */
+/* 0 when somebody takes the connection, -errno otherwise. With a wait, also -ECONNRESET when it is hung up on meanwhile. */
+static int try_connect(const struct sockaddr_un *name, int wait_ms)
+{
+    struct pollfd hung_up = {.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    if (hung_up.fd < 0) {
+        return -errno;
+    }
+    int result = 0;
+    if (connect(hung_up.fd, (const struct sockaddr *)name, sizeof(*name)) != 0) {
+        result = -errno;
+    } else if (poll(&hung_up, 1, wait_ms) > 0) {
+        result = -ECONNRESET;
+    }
+    (void)close(hung_up.fd);
+    return result;
+}
+
+/* True when the path is a socket that nobody answers on: left behind by a server that died. The kernel lets go of the sockets
+ * of a killed io_uring process a little after the process is gone: until then they take connections, and then drop them. */
 static bool is_stale_socket(const struct sockaddr_un *name)
 {
     struct stat status;
     if (lstat(name->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode)) {
         return false;
     }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return false;
+    int result = try_connect(name, HANG_UP_MS);
+    if (result == -ECONNRESET) {
+        result = try_connect(name, 0);
     }
-    bool stale =
-        connect(fd, (const struct sockaddr *)name, sizeof(*name)) != 0 && errno == ECONNREFUSED;
-    (void)close(fd);
-    return stale;
+    return result == -ECONNREFUSED;
 }
 
 int net_sock_listen_unix(const char *path, int backlog, unsigned mode, int *ret_fd,

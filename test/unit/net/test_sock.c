@@ -145,6 +145,28 @@ static void test_unix(void **state)
     assert_int_equal(net_sock_listen_unix("/nowhere/at/all", 16, 0600, &fd, &what), -ENOENT);
 }
 
+/* Connections are taken for a while yet, and then dropped: the last of a server that was killed. */
+static void test_unix_of_one_that_dies(void **state)
+{
+    (void)state;
+    char path[64];
+    snprintf(path, sizeof(path), "/tmp/larder-sock-test-dying-%d", (int)getpid());
+    const char *what = NULL;
+    int fd = -1;
+    assert_int_equal(net_sock_listen_unix(path, 16, 0600, &fd, &what), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        usleep(50000);
+        _exit(0);
+    }
+    close(fd);
+    assert_int_equal(net_sock_listen_unix(path, 16, 0600, &fd, &what), 0);
+    close(fd);
+    unlink(path);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
 /* The child of a fork is the only place where descriptor 3 is ours to give. */
 static int activated_in_child(const char *count, bool own_pid)
 {
@@ -211,9 +233,13 @@ static void test_tune(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_address_text),      cmocka_unit_test(test_listen),
-        cmocka_unit_test(test_listen_everywhere), cmocka_unit_test(test_unix),
-        cmocka_unit_test(test_activated),         cmocka_unit_test(test_tune),
+        cmocka_unit_test(test_address_text),
+        cmocka_unit_test(test_listen),
+        cmocka_unit_test(test_listen_everywhere),
+        cmocka_unit_test(test_unix),
+        cmocka_unit_test(test_unix_of_one_that_dies),
+        cmocka_unit_test(test_activated),
+        cmocka_unit_test(test_tune),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
