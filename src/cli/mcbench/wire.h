@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Requests to bytes and bytes to checked answers, for each protocol: one table of functions each.
+ *
+ * Sans I/O: stands on src/proto. Everything an answer says is checked against the request that it answers (key, flags, size, value,
+ * opaque), and nothing is skipped unread. Any thread.
+ */
+#ifndef LARDER_MCBENCH_WIRE_H
+#define LARDER_MCBENCH_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "cli/mcbench/keys.h"
+#include "cli/mcbench/work.h"
+
+enum {
+    BENCH_GET_KEYS_MAX = 500,
+    BENCH_WIRE_ERROR_MAX = 160, /* bytes of bench_outcome.complaint, its NUL included */
+};
+
+/* One request that is under way. Written by the lane, read by the wire. */
+struct bench_request {
+    enum bench_verb verb;
+    enum bench_space space;
+    bool quiet; /* no answer on success */
+    uint16_t key_count;
+    uint16_t answered_count; /* GET: keys whose place in the answer has passed */
+    uint32_t ttl_s;
+    uint64_t version;    /* SET */
+    uint64_t numbers[1]; /* first key; a multi-get's are in more_numbers */
+    const uint64_t *
+        more_numbers; /* key_count of them; lent until the answer is there. NULL when key_count is 1 */
+    uint64_t due_ns, sent_ns; /* the lane's own */
+};
+
+enum bench_answer {
+    BENCH_ANSWER_MORE, /* not all there yet; what was consumed is done with */
+    BENCH_ANSWER_DONE, /* this request is answered */
+    BENCH_ANSWER_REFUSED, /* a server's error line that may come under load (out of memory, busy): counted, goes on */
+    BENCH_ANSWER_WRONG, /* no answer to this request: the run fails */
+};
+
+struct bench_outcome {
+    uint32_t hits, misses;
+    uint64_t value_bytes;
+    uint64_t missed[BENCH_GET_KEYS_MAX];  /* key numbers, the first `misses` of them are set */
+    char complaint[BENCH_WIRE_ERROR_MAX]; /* REFUSED, WRONG: what was expected and what came */
+};
+
+struct bench_wire {
+    const char *name;
+    /* Room that one request takes at most, its value included; bytes. */
+    size_t (*request_size_max)(const struct bench_work *work);
+    /* Returns the bytes written. */
+    size_t (*write)(const struct bench_work *work, const struct bench_request *request, char *out);
+    /*
+     * Reads on in the answer to `request`. *ret_consumed bytes are done with, also for MORE (a large value need not be in one
+     * piece for the caller's sake: input may be asked to hold up to request_size_max() + 512 bytes).
+     * outcome adds up over the calls for one request; the caller zeroes hits, misses, value_bytes before the first.
+     */
+    enum bench_answer (*read)(const struct bench_work *work, struct bench_request *request,
+                              struct base_slice input, size_t *ret_consumed,
+                              struct bench_outcome *outcome);
+};
+
+/* Never NULL. */
+const struct bench_wire *bench_wire_of(enum bench_protocol protocol);
+
+#endif
