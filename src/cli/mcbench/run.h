@@ -30,6 +30,9 @@ struct bench_plan {
     uint32_t cpu_count; /* lanes are pinned to cpus[lane % cpu_count]; 0: not pinned */
     int cpus[BENCH_CPUS_MAX];
     bool progress; /* a line on standard error, once a second */
+    /* SIGINT ends the run early, and what was measured until then is reported. It is blocked in every thread meanwhile. */
+    bool interruptible;
+    uint64_t stall_ns; /* so long without an answer on a connection fails the run; 0: 10 s */
 };
 
 /* From the kernel's accounts (schedstat), over the window. */
@@ -51,11 +54,14 @@ struct bench_result {
         late; /* open loop: sent more than 1 ms after they were due through the generator's own fault */
     uint64_t unsent; /* open loop: due, and not sent when the window ended */
     struct bench_cpu server;
-    struct bench_cpu load;       /* all lanes */
-    uint64_t load_user_ns;       /* of load.run_ns, spent outside the kernel */
+    struct bench_cpu load; /* all lanes */
+    uint64_t load_user_ns; /* of load.run_ns, spent outside the kernel */
+    uint64_t
+        load_busy_ns; /* of load.run_ns, in turns that had something to do; lanes never sleep */
     struct bench_hist *service;  /* from the actual sending; owned */
     struct bench_hist *intended; /* from the intended sending; NULL in a closed loop; owned */
     struct bench_hist *probe;    /* the measuring lane's; NULL without one; owned */
+    bool is_cut;                 /* SIGINT ended it early: wall_ns is less than asked for */
     bool is_void;                /* the generator, not the server, was measured: */
     char reason[BENCH_REASON_MAX];
 };
