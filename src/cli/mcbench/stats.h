@@ -11,7 +11,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { BENCH_STATS_MAX = 1000 }; /* values */
+enum {
+    BENCH_STATS_MAX = 1000,    /* values */
+    BENCH_STATS_SIDE_MAX = 50, /* values on each side of a comparison */
+};
 
 struct bench_summary {
     size_t count;
@@ -25,7 +28,14 @@ void bench_stats_summarize(size_t count, const double *values, struct bench_summ
 /* Of a[i] / b[i]; b's are not 0. */
 void bench_stats_ratio(size_t count, const double *a, const double *b,
                        struct bench_summary *ret_summary);
-/* Is the whole interval on one side of 1? */
+/*
+ * Of two samples that are not paired: all a[i] / b[k], their median (Hodges and Lehmann's estimate of the ratio) and the interval
+ * of the ratio by the distribution of Mann and Whitney's U (Conover 1999 §5.4). 1..BENCH_STATS_SIDE_MAX values each; count is that
+ * of the pairs.
+ */
+void bench_stats_compare(size_t a_count, const double *a, size_t b_count, const double *b,
+                         struct bench_summary *ret_summary);
+/* Is the whole interval on one side of 1? Not when it holds less than 0.9, as that of four paired values does. */
 bool bench_stats_differs(const struct bench_summary *ratio);
 
 #endif
