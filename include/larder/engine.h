@@ -101,7 +101,7 @@ struct larder_ref {
     const char *value;   /* lent, value_size bytes */
     uint64_t value_size; /* bytes */
     uint64_t cas;        /* changes when the value changes; valid for a LARDER_COND_CAS put */
-    uint64_t pin;        /* the engine's own; 0: release() has nothing to do */
+    uint64_t pin;        /* the engine's own; 0: release() passes over it */
     uint32_t key_size;   /* bytes */
     uint32_t client_flags;
     uint32_t expires_at_s;  /* 0: never */
@@ -215,7 +215,7 @@ struct larder_engine_ops {
     /*
      * Look `count` keys up. results[i] is LARDER_OK and refs[i] filled (lent until release() or
      * thread_end()), LARDER_MISS, LARDER_PENDING (CAP_ASYNC only; `token` names it) or
-     * LARDER_FAILED. flags: enum larder_get_flag, for all of them.
+     * LARDER_FAILED. Of all but LARDER_OK refs[i].pin is 0. flags: enum larder_get_flag, for all.
      */
     void (*get)(struct larder_thread *thread, const struct larder_key *keys, uint32_t count,
                 uint32_t flags, uint64_t token, struct larder_ref *refs,
@@ -223,7 +223,8 @@ struct larder_engine_ops {
     /* (opt, CAP_ASYNC) Take a pending get()'s answers, once, on its worker. count as in the get(). */
     void (*collect)(struct larder_thread *thread, uint64_t token, uint32_t count,
                     struct larder_ref *refs, enum larder_result *results);
-    void (*release)(struct larder_thread *thread, struct larder_ref *ref);
+    /* Give `count` references back; sets each pin to 0. */
+    void (*release)(struct larder_thread *thread, struct larder_ref *refs, uint32_t count);
     /*
      * Store atomically under put->condition. LARDER_OK, LARDER_EXISTS, LARDER_MISS,
      * LARDER_NO_SPACE, LARDER_TOO_LARGE, LARDER_BUSY or LARDER_FAILED; nothing has changed unless

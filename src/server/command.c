@@ -137,7 +137,7 @@ static void value_sent(void *arg, uint64_t number)
 {
     struct server_worker *worker = arg;
     struct larder_ref ref = {.pin = number};
-    server_ops(worker)->release(worker->engine_thread, &ref);
+    server_ops(worker)->release(worker->engine_thread, &ref, 1);
 }
 
 bool server_send_value(struct server_conn *conn, struct larder_ref *ref)
@@ -178,7 +178,7 @@ enum larder_result server_find(struct server_call *call, uint32_t get_flags,
 void server_release(struct server_worker *worker, struct larder_ref *ref)
 {
     if (ref->pin != 0) {
-        server_ops(worker)->release(worker->engine_thread, ref);
+        server_ops(worker)->release(worker->engine_thread, ref, 1);
     }
 }
 

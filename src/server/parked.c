@@ -41,6 +41,7 @@ bool server_parked_get(struct server_conn *conn, const struct larder_key *keys, 
     if (parked == NULL) {
         for (uint32_t i = 0; i < count; i++) {
             results[i] = LARDER_FAILED;
+            refs[i].pin = 0;
         }
         return true;
     }

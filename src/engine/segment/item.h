@@ -84,6 +84,12 @@ static inline const char *segment_item_key(const struct segment_item *item, uint
     return segment_item_field(item, state & ITEM_LAYOUT);
 }
 
+static inline bool segment_item_is(const struct segment_item *item, const struct larder_key *key)
+{
+    return segment_item_key_size(item) == key->size &&
+           memcmp(segment_item_key(item, segment_item_state(item)), key->data, key->size) == 0;
+}
+
 static inline uint64_t segment_item_value_size(const struct segment_item *item, uint32_t state)
 {
     uint64_t size = item->sizes >> 8;

@@ -159,14 +159,22 @@ static inline uint64_t segment_sequence_next(struct larder_engine *engine)
     return atomic_fetch_add_explicit(&engine->log.sequence, 1, memory_order_relaxed) + 1;
 }
 
-/* ---- segment.c ---- */
+/* ---- get.c ---- */
 
+void segment_get(struct larder_thread *thread, const struct larder_key *keys, uint32_t count,
+                 uint32_t flags, uint64_t token, struct larder_ref *refs,
+                 enum larder_result *results);
+void segment_prefetch(struct larder_thread *thread, const struct larder_key *keys, uint32_t count);
+void segment_release(struct larder_thread *thread, struct larder_ref *refs, uint32_t count);
 /* The key's entry, live or not, or bucket NULL. Inside an epoch, or under the stripe's lock. */
 struct segment_hit segment_find(const struct larder_engine *engine, const struct larder_key *key,
                                 uint64_t *ret_ghost);
 /* Fill a reference from an entry. */
 void segment_fill_ref(const struct larder_engine *engine, uint64_t value,
                       const struct segment_item *item, uint32_t now_s, struct larder_ref *ret_ref);
+
+/* ---- segment.c ---- */
+
 /* An item left its entry: its segment has less to keep. Not under the log lock. */
 void segment_item_gone(struct larder_thread *thread, uint64_t value,
                        const struct segment_item *item);

@@ -122,7 +122,7 @@ enum larder_result rig_get_key(struct rig *rig, const struct larder_key *key, ui
     if (result == LARDER_OK) {
         assert_int_equal(ret_ref->key_size, key->size);
         assert_memory_equal(ret_ref->key, key->data, key->size);
-        rig->ops->release(rig->threads[0], ret_ref);
+        rig->ops->release(rig->threads[0], ret_ref, 1);
     }
     rig->ops->thread_end(rig->threads[0]);
     return result;

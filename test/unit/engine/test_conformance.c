@@ -73,6 +73,42 @@ static void test_pieces_and_batches(void **state)
     assert_int_equal(results[1], LARDER_MISS);
     assert_int_equal(results[2], LARDER_OK);
     assert_memory_equal(refs[2].value, "abcde", 5);
+    assert_int_equal(refs[1].pin, 0);
+    rig->ops->release(rig->threads[0], refs, 3);
+    assert_int_equal(refs[0].pin, 0);
+    assert_int_equal(refs[2].pin, 0);
+    rig->ops->release(rig->threads[0], refs, 3); /* there is nothing left to give back */
+    rig->ops->thread_end(rig->threads[0]);
+}
+
+/* More keys at once than any engine can look up together, every third of them there. */
+static void test_many_at_once(void **state)
+{
+    enum { COUNT = 301 };
+    static char texts[COUNT][RIG_KEY_SIZE];
+    static struct larder_key keys[COUNT];
+    static struct larder_ref refs[COUNT];
+    static enum larder_result results[COUNT];
+    struct rig *rig = *state;
+
+    for (uint32_t i = 0; i < COUNT; i++) {
+        keys[i] = rig_numbered(texts[i], i);
+        if (i % 3 == 0) {
+            assert_int_equal(rig_put_bytes(rig, 0, &keys[i], (const char *)&i, sizeof(i), NULL),
+                             LARDER_OK);
+        }
+    }
+    rig->ops->thread_begin(rig->threads[0], rig->now_s);
+    rig->ops->prefetch(rig->threads[0], keys, COUNT);
+    rig->ops->get(rig->threads[0], keys, COUNT, 0, 0, refs, results);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        assert_int_equal(results[i], i % 3 == 0 ? LARDER_OK : LARDER_MISS);
+        if (i % 3 == 0) {
+            assert_int_equal(refs[i].value_size, sizeof(i));
+            assert_memory_equal(refs[i].value, &i, sizeof(i));
+        }
+    }
+    rig->ops->release(rig->threads[0], refs, COUNT);
     rig->ops->thread_end(rig->threads[0]);
 }
 
@@ -350,7 +386,7 @@ static void test_lent_until_the_turn_ends(void **state)
         assert_int_equal(result, LARDER_OK);
     }
     assert_memory_equal(ref.value, value, sizeof(value));
-    rig->ops->release(rig->threads[1], &ref);
+    rig->ops->release(rig->threads[1], &ref, 1);
     rig->ops->thread_end(rig->threads[1]);
     assert_int_equal(rig_put(rig, "l", "after", NULL), LARDER_OK);
 }
@@ -554,6 +590,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_store_and_look_up),
         TEST(test_pieces_and_batches),
+        TEST(test_many_at_once),
         TEST(test_longest_key),
         TEST(test_conditions),
         TEST(test_expiry_to_the_second),

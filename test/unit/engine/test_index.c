@@ -56,6 +56,47 @@ static void test_ghost_with_a_twin_tag_stays(void **state)
     rig_close(&rig);
 }
 
+/*
+ * Keys of one hash, more of them than a bucket holds: a look-up has to pass by the items of the
+ * others, in their bucket and beyond. One that is not there has the same hash, too.
+ */
+static void test_one_hash_many_keys(void **state)
+{
+    enum { COUNT = 20, TURNS = 2 };
+    const uint64_t hash = make_hash(5, 0x42);
+    char texts[COUNT + 1][RIG_KEY_SIZE];
+    struct larder_key keys[COUNT + 1];
+    struct larder_ref refs[COUNT + 1];
+    enum larder_result results[COUNT + 1];
+    struct rig rig;
+
+    (void)state;
+    rig_open(&rig, NULL, 16 * RIG_MIB);
+    for (uint32_t i = 0; i <= COUNT; i++) {
+        keys[i] = rig_numbered(texts[i], i);
+        keys[i].hash = hash;
+        if (i < COUNT) {
+            assert_int_equal(rig_put_bytes(&rig, 0, &keys[i], texts[i], keys[i].size, NULL),
+                             LARDER_OK);
+        }
+    }
+    for (uint32_t turn = 0; turn < TURNS; turn++) {
+        const uint32_t flags = turn == 0 ? 0 : LARDER_GET_CAS;
+
+        rig.ops->thread_begin(rig.threads[0], rig.now_s);
+        rig.ops->get(rig.threads[0], keys, COUNT + 1, flags, 0, refs, results);
+        for (uint32_t i = 0; i < COUNT; i++) {
+            assert_int_equal(results[i], LARDER_OK);
+            assert_int_equal(refs[i].value_size, keys[i].size);
+            assert_memory_equal(refs[i].value, texts[i], keys[i].size);
+        }
+        assert_int_equal(results[COUNT], LARDER_MISS);
+        rig.ops->release(rig.threads[0], refs, COUNT + 1);
+        rig.ops->thread_end(rig.threads[0]);
+    }
+    rig_close(&rig);
+}
+
 /* Does the key begin its search where a table of `per` buckets would be crowded? */
 static bool crowded(const struct segment_index *index, uint64_t hash, uint32_t per)
 {
@@ -100,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ghost_with_a_twin_tag_stays),
+        cmocka_unit_test(test_one_hash_many_keys),
         cmocka_unit_test(test_growth_with_keys_that_collide),
     };
 

@@ -152,7 +152,7 @@ static void read_some(struct worker *worker)
             atomic_fetch_add(&worker->shared->wins, 1);
         }
         if (i % 2 == 0) {
-            ops->release(worker->thread, &refs[i]);
+            ops->release(worker->thread, &refs[i], 1);
         }
     }
     /* Still whole at the end of the turn. */
@@ -232,7 +232,7 @@ static void replace_one(struct worker *worker)
         return;
     }
     put.cas_expected = ref.cas;
-    ops->release(worker->thread, &ref);
+    ops->release(worker->thread, &ref, 1);
     fill_value(worker->buffer, number, worker->written[number] + 1, 100);
     next_version(worker, number);
     result = ops->put(worker->thread, &key, &put);

@@ -150,6 +150,7 @@ static enum larder_result look_up(struct larder_thread *thread, const struct lar
                                   uint32_t flags, struct larder_ref *ret_ref)
 {
     struct item *item = *find(thread, key);
+    ret_ref->pin = 0;
     if (item == NULL) {
         return LARDER_MISS;
     }
@@ -371,7 +372,7 @@ static void fake_collect(struct larder_thread *thread, uint64_t token, uint32_t 
     pthread_mutex_unlock(&engine->lock);
 }
 
-static void fake_release(struct larder_thread *thread, struct larder_ref *ref)
+static void release_one(struct larder_thread *thread, struct larder_ref *ref)
 {
     uint32_t i = 0;
     CHECK(thread->in_turn);
@@ -384,6 +385,15 @@ static void fake_release(struct larder_thread *thread, struct larder_ref *ref)
     pthread_mutex_unlock(&thread->engine->lock);
     thread->lent[i] = thread->lent[--thread->lent_count];
     ref->pin = 0;
+}
+
+static void fake_release(struct larder_thread *thread, struct larder_ref *refs, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (refs[i].pin != 0) {
+            release_one(thread, &refs[i]);
+        }
+    }
 }
 
 /* ---- storing; under the lock ---- */

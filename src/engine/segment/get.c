@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Reading: the path that counts. One line of the index, one or two of the item, the segment's
+ * number. It takes no lock, allocates nothing, and for a hot item writes nothing shared: the
+ * frequency saturates at 3, the mark is set once, the date once in a minute.
+ *
+ * Keys are looked up in groups and in three passes, so that the memory of a whole group is on its
+ * way before the first of it is needed:
+ *
+ *      locate   each key's home bucket                  brings the buckets in
+ *      pick     the entry that is its, by the tags      brings the items in
+ *      take     compare, fill the reference, leave traces
+ *
+ * Nine of ten items lie in their home bucket, and of the entries picked by 22 bits of hash one in
+ * half a million is another key's: the rest takes the long way, segment_find().
+ */
+#include "base/check.h"
+#include "engine/segment/segment_priv.h"
+
+enum { GROUP_MAX = 64 }; /* keys; the processor tracks fewer misses than that anyway */
+
+/* A key between two passes. */
+struct lookup {
+    struct segment_hit hit;    /* bucket: at first the home bucket, then NULL when there is none */
+    struct segment_item *item; /* of the hit */
+};
+
+struct segment_hit segment_find(const struct larder_engine *engine, const struct larder_key *key,
+                                uint64_t *ret_ghost)
+{
+    const struct segment_index *index = &engine->index;
+    const struct segment_table *table =
+        segment_index_table(index, segment_index_stripe(index, key->hash));
+    struct segment_probe probe = segment_probe_begin(index, table, key->hash);
+    struct segment_hit hit;
+
+    while (segment_probe_next(&probe, key->hash, &hit)) {
+        if ((hit.value & SLOT_GHOST) != 0) {
+            if (ret_ghost != NULL) {
+                *ret_ghost = hit.value;
+            }
+            continue;
+        }
+        if (segment_item_is(segment_item_at(engine, hit.value), key)) {
+            return hit;
+        }
+    }
+    return (struct segment_hit){NULL, 0, 0};
+}
+
+static void fill_ref(uint64_t value, uint64_t sequence, const struct segment_item *item,
+                     uint32_t state, uint32_t now_s, struct larder_ref *ret_ref)
+{
+    ret_ref->key_size = segment_item_key_size(item);
+    ret_ref->last_access_s = segment_item_last_access(state, now_s);
+    ret_ref->marks = state & ITEM_MARKS;
+    ret_ref->pin = 0;
+    ret_ref->cas = (sequence << SEGMENT_OFFSET_BITS) | (value & SEGMENT_OFFSET_MASK);
+    if ((state & ITEM_LAYOUT) == 0) { /* as below, with less to compute */
+        ret_ref->key = segment_item_field(item, 0);
+        ret_ref->value_size = item->sizes >> 8;
+        ret_ref->client_flags = 0;
+        ret_ref->expires_at_s = 0;
+    } else {
+        ret_ref->key = segment_item_key(item, state);
+        ret_ref->value_size = segment_item_value_size(item, state);
+        ret_ref->client_flags = segment_item_client_flags(item, state);
+        ret_ref->expires_at_s = segment_item_expiry(item, state);
+        if ((state & ITEM_HAS_CAS) != 0) {
+            ret_ref->cas = segment_item_cas_field(item);
+        }
+    }
+    ret_ref->value = ret_ref->key + ret_ref->key_size;
+}
+
+void segment_fill_ref(const struct larder_engine *engine, uint64_t value,
+                      const struct segment_item *item, uint32_t now_s, struct larder_ref *ret_ref)
+{
+    fill_ref(value, segment_sequence_at(engine, value), item, segment_item_state(item), now_s,
+             ret_ref);
+}
+
+/* ---- the passes ---- */
+
+static void locate(const struct segment_index *index, uint32_t count, const struct larder_key *keys,
+                   struct lookup *lookups)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t stripe = segment_index_stripe(index, keys[i].hash);
+        const struct segment_table *table = segment_index_table(index, stripe);
+
+        lookups[i].hit.bucket = table->buckets + (uint64_t)stripe * table->per +
+                                segment_index_home(index, keys[i].hash, table->per);
+        BASE_PREFETCH(lookups[i].hit.bucket);
+    }
+}
+
+/* The entry with the hash's tags in its home bucket. Returns false when it may lie beyond that. */
+static bool pick_home(uint64_t hash, struct segment_bucket *home, struct segment_hit *ret_hit)
+{
+    /* Acquire, twice: a tag is published after its slot, a slot after its item. */
+    const uint64_t info = atomic_load_explicit(&home->info, memory_order_acquire);
+    uint64_t matches = segment_index_match(info, segment_index_tag(hash));
+
+    for (; matches != 0; matches &= matches - 1) {
+        const uint32_t slot = (uint32_t)__builtin_ctzll(matches) >> 3;
+        const uint64_t value = atomic_load_explicit(&home->slots[slot], memory_order_acquire);
+        const uint64_t differs = value ^ segment_index_extra(hash);
+
+        if ((differs & (SLOT_EXTRA_MASK | SLOT_PROBE_MASK | SLOT_GHOST)) == 0 && value != 0) {
+            *ret_hit = (struct segment_hit){home, slot, value};
+            return true;
+        }
+    }
+    ret_hit->bucket = NULL;
+    return info >> 56 == 0;
+}
+
+/* The first entry with the hash's tags in any bucket. */
+static void pick_beyond(const struct segment_index *index, uint64_t hash,
+                        struct segment_hit *ret_hit)
+{
+    const struct segment_table *table = segment_index_table_of(index, hash);
+    struct segment_probe probe = segment_probe_begin(index, table, hash);
+
+    while (segment_probe_next(&probe, hash, ret_hit)) {
+        if ((ret_hit->value & SLOT_GHOST) == 0) {
+            return;
+        }
+    }
+    ret_hit->bucket = NULL;
+}
+
+static void pick(const struct larder_engine *engine, uint32_t count, const struct larder_key *keys,
+                 bool beyond, struct lookup *lookups)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct lookup *lookup = &lookups[i];
+
+        if (!pick_home(keys[i].hash, lookup->hit.bucket, &lookup->hit) && beyond) {
+            pick_beyond(&engine->index, keys[i].hash, &lookup->hit);
+        }
+        if (lookup->hit.bucket != NULL) {
+            lookup->item = segment_item_at(engine, lookup->hit.value);
+            BASE_PREFETCH(lookup->item);
+            BASE_PREFETCH((const char *)lookup->item + 64);
+        }
+    }
+}
+
+/* The reader's traces: frequency, mark, date. Lost races are lost hits, nothing more. */
+static void leave_traces(const struct segment_hit *hit, struct segment_item *item, uint32_t state,
+                         uint32_t now_s)
+{
+    uint64_t value = hit->value;
+
+    if ((value & SLOT_FREQ_MASK) != SLOT_FREQ_MASK) {
+        (void)atomic_compare_exchange_strong_explicit(&hit->bucket->slots[hit->slot], &value,
+                                                      value + SLOT_FREQ_ONE, memory_order_acq_rel,
+                                                      memory_order_relaxed);
+    }
+    if (BASE_UNLIKELY((state & LARDER_MARK_FETCHED) == 0 ||
+                      ((now_s - (state >> 8)) & ITEM_ACCESS_MASK) >= ITEM_ACCESS_GRAIN_S)) {
+        (void)atomic_compare_exchange_strong_explicit(
+            &item->state, &state, (now_s << 8) | (state & 0xff) | LARDER_MARK_FETCHED,
+            memory_order_relaxed, memory_order_relaxed);
+    }
+}
+
+/*
+ * Sets the shown bit, once per item. Under the stripe's lock, so neither relocation nor growth can
+ * miss it. False: the entry changed meanwhile, look again.
+ */
+static bool show_cas(struct larder_engine *engine, const struct larder_key *key,
+                     struct segment_hit *hit)
+{
+    struct segment_index *index = &engine->index;
+    struct segment_stripe *stripe = &index->stripes[segment_index_stripe(index, key->hash)];
+    struct segment_hit shown;
+    bool found;
+
+    if ((hit->value & SLOT_CAS_SHOWN) != 0) {
+        return true;
+    }
+    segment_index_lock(stripe);
+    found = segment_index_find_place(index, key->hash, hit->value & SLOT_WHERE_MASK, &shown);
+    if (found) {
+        (void)atomic_fetch_or_explicit(&shown.bucket->slots[shown.slot], SLOT_CAS_SHOWN,
+                                       memory_order_acq_rel);
+    }
+    segment_index_unlock(stripe);
+    hit->value |= SLOT_CAS_SHOWN;
+    return found;
+}
+
+/* The item is the key's. False: it is not any more, look again. */
+static bool take_found(struct larder_thread *thread, const struct larder_key *key, uint32_t flags,
+                       struct lookup *lookup, struct larder_ref *ref,
+                       enum larder_result *ret_result)
+{
+    struct larder_engine *engine = thread->engine;
+    const uint32_t state = segment_item_state(lookup->item);
+    const uint64_t sequence = segment_sequence_at(engine, lookup->hit.value);
+
+    *ret_result = LARDER_MISS;
+    ref->pin = 0;
+    /* Acquire: pairs with flush(). */
+    if (BASE_UNLIKELY(sequence <
+                      atomic_load_explicit(&engine->flush_sequence, memory_order_acquire))) {
+        SEGMENT_COUNT(thread, get_flushed);
+        return true;
+    }
+    fill_ref(lookup->hit.value, sequence, lookup->item, state, thread->now_s, ref);
+    if (BASE_UNLIKELY(segment_item_expired(ref->expires_at_s, thread->now_s))) {
+        SEGMENT_COUNT(thread, get_expired);
+        return true;
+    }
+    if ((flags & LARDER_GET_CAS) != 0 && !show_cas(engine, key, &lookup->hit)) {
+        return false; /* a writer was first */
+    }
+    if ((flags & LARDER_GET_PEEK) == 0) {
+        leave_traces(&lookup->hit, lookup->item, state, thread->now_s);
+    }
+    ref->pin = 1;
+    thread->lent_count++;
+    *ret_result = LARDER_OK;
+    return true;
+}
+
+/* What was picked is another key's, or has changed. */
+static enum larder_result take_again(struct larder_thread *thread, const struct larder_key *key,
+                                     uint32_t flags, struct larder_ref *ref)
+{
+    struct lookup lookup;
+    enum larder_result result;
+
+    do {
+        lookup.hit = segment_find(thread->engine, key, NULL);
+        if (lookup.hit.bucket == NULL) {
+            ref->pin = 0;
+            return LARDER_MISS;
+        }
+        lookup.item = segment_item_at(thread->engine, lookup.hit.value);
+    } while (!take_found(thread, key, flags, &lookup, ref, &result));
+    return result;
+}
+
+static void take(struct larder_thread *thread, const struct larder_key *key, uint32_t flags,
+                 struct lookup *lookup, struct larder_ref *ref, enum larder_result *ret_result)
+{
+    if (lookup->hit.bucket == NULL) {
+        ref->pin = 0;
+        *ret_result = LARDER_MISS;
+    } else if (BASE_UNLIKELY(!segment_item_is(lookup->item, key)) ||
+               !take_found(thread, key, flags, lookup, ref, ret_result)) {
+        *ret_result = take_again(thread, key, flags, ref);
+    }
+}
+
+/* ---- the engine's functions ---- */
+
+void segment_get(struct larder_thread *thread, const struct larder_key *keys, uint32_t count,
+                 uint32_t flags, uint64_t token, struct larder_ref *refs,
+                 enum larder_result *results)
+{
+    struct lookup lookups[GROUP_MAX];
+
+    (void)token; /* for engines that answer later */
+    CHECK(thread->entered);
+    while (count > 0) {
+        const uint32_t part = count < GROUP_MAX ? count : GROUP_MAX;
+
+        locate(&thread->engine->index, part, keys, lookups);
+        pick(thread->engine, part, keys, true, lookups);
+        for (uint32_t i = 0; i < part; i++) {
+            take(thread, &keys[i], flags, &lookups[i], &refs[i], &results[i]);
+        }
+        keys += part;
+        refs += part;
+        results += part;
+        count -= part;
+    }
+}
+
+void segment_prefetch(struct larder_thread *thread, const struct larder_key *keys, uint32_t count)
+{
+    struct lookup lookups[GROUP_MAX];
+
+    CHECK(thread->entered);
+    count = count < GROUP_MAX ? count : GROUP_MAX;
+    locate(&thread->engine->index, count, keys, lookups);
+    pick(thread->engine, count, keys, false, lookups); /* beyond it is only slower */
+}
+
+void segment_release(struct larder_thread *thread, struct larder_ref *refs, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        CHECK(refs[i].pin <= thread->lent_count);
+        thread->lent_count -= (uint32_t)refs[i].pin; /* one each */
+        refs[i].pin = 0;
+    }
+}
