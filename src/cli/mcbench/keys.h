@@ -26,7 +26,13 @@ struct bench_keys {
     const struct bench_work *work; /* borrowed as long as this lives */
     struct base_rand rand;
     uint64_t first, count, next; /* SEQUENTIAL: this lane's part */
-    double zipf[4];              /* constants of the Zipf sampler */
+    uint64_t scatter; /* ZIPF, HOT: from a key's rank to its number; the same in every run */
+    struct {
+        double exponent;   /* 1 - skew */
+        double at_first;   /* integral of the density up to the first rank, less its weight */
+        double at_last;    /* the same up to the last rank */
+        double sure_below; /* so near to a rank no second look is needed */
+    } zipf;
 };
 
 /* lane is below work->lanes. */

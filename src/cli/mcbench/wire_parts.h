@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the protocols' wires have in common: what a request's keys carry with them, and words for what came back wrong. Private to
+ * the wires.
+ */
+#ifndef LARDER_MCBENCH_WIRE_PARTS_H
+#define LARDER_MCBENCH_WIRE_PARTS_H
+
+#include "base/compiler.h"
+#include "cli/mcbench/value.h"
+#include "cli/mcbench/wire.h"
+
+enum {
+    BENCH_COUNTER_SIZE_MAX = 20, /* digits of a counter */
+    BENCH_WIRE_SLACK = 64,       /* bytes: words can be written whole, whatever their length */
+};
+
+extern const struct bench_wire BENCH_WIRE_TEXT;
+extern const struct bench_wire BENCH_WIRE_META;
+
+/* A counter begins here and counts up: its first digits say whose it is. 10^12 steps until they would be the next key's. */
+uint64_t bench_wire_counter_start(uint64_t number);
+/* Can the counter of that key look so after it was incremented? */
+bool bench_wire_counter_is_right(uint64_t number, struct base_slice digits);
+
+/* The client flags of every key are one digit. */
+static inline char bench_wire_flags_digit(uint64_t number)
+{
+    return (char)('1' + (number & 7));
+}
+
+static inline uint64_t bench_wire_number(const struct bench_request *request, uint32_t index)
+{
+    return request->more_numbers != NULL ? request->more_numbers[index] : request->numbers[0];
+}
+
+/* The key at answered_count was not there. */
+static inline void bench_wire_miss(struct bench_request *request, struct bench_outcome *outcome)
+{
+    outcome->missed[outcome->misses++] = bench_wire_number(request, request->answered_count);
+    request->answered_count++;
+}
+
+/* Literal bytes; returns their end. */
+static inline char *bench_wire_put(char *out, struct base_slice bytes)
+{
+    memcpy(out, bytes.data, bytes.size);
+    return out + bytes.size;
+}
+
+/* The data block of a set: the value and "\r\n". Returns its end. */
+char *bench_wire_put_value(const struct bench_request *request, uint32_t size, char *out);
+/* Bytes of the value that a set of this request's key stores. */
+uint32_t bench_wire_set_size(const struct bench_work *work, const struct bench_request *request);
+/* The largest data block of a set, "\r\n" included. */
+size_t bench_wire_value_size_max(const struct bench_work *work);
+
+/* ---- what came back right ---- */
+
+static inline bool bench_wire_begins_with(struct base_slice input, struct base_slice bytes)
+{
+    return input.size >= bytes.size && memcmp(input.data, bytes.data, bytes.size) == 0;
+}
+
+static inline void bench_wire_skip(struct base_slice *input, size_t size)
+{
+    input->data += size;
+    input->size -= size;
+}
+
+/* Does the input begin with the right value of the key whose turn it is, and "\r\n"? */
+static inline bool bench_wire_is_block(const struct bench_request *request, uint32_t value_size,
+                                       struct base_slice input)
+{
+    const uint64_t number = bench_wire_number(request, request->answered_count);
+    const struct base_slice value = {input.data, value_size};
+    uint64_t version;
+
+    return input.size >= (size_t)value_size + 2 &&
+           memcmp(input.data + value_size, "\r\n", 2) == 0 &&
+           bench_value_check(request->space, number, value_size, value, &version) ==
+               BENCH_VALUE_RIGHT;
+}
+
+static inline void bench_wire_hit(struct bench_request *request, uint32_t value_size,
+                                  struct bench_outcome *outcome)
+{
+    request->answered_count++;
+    outcome->hits++;
+    outcome->value_bytes += value_size;
+}
+
+/* ---- what came back wrong ---- */
+
+/*
+ * Writes "<key>: expected <expected>, got '<the beginning of input>'" as the complaint and returns WRONG. The key is the one whose
+ * turn it is. Bytes that are no letters are shown as \r, \n or \xHH. `input` begins where it is otherwise than expected.
+ */
+BASE_COLD enum bench_answer bench_wire_complain(const struct bench_work *work,
+                                                const struct bench_request *request,
+                                                const char *expected, struct base_slice input,
+                                                struct bench_outcome *outcome);
+
+/* The same for a line that should announce value_size bytes with the flags of the key. */
+BASE_COLD enum bench_answer bench_wire_complain_line(const struct bench_work *work,
+                                                     const struct bench_request *request,
+                                                     uint32_t value_size, struct base_slice input,
+                                                     struct bench_outcome *outcome);
+
+/* A data block of value_size bytes that was not taken: MORE when it is not all there, otherwise WRONG. */
+BASE_COLD enum bench_answer bench_wire_explain_block(const struct bench_work *work,
+                                                     const struct bench_request *request,
+                                                     uint32_t value_size, struct base_slice input,
+                                                     struct bench_outcome *outcome);
+
+/* A line that cannot end well: it has a \r without its \n. */
+bool bench_wire_is_broken_line(struct base_slice input);
+
+#endif
