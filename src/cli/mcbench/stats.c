@@ -14,7 +14,7 @@
 
 /* What an interval should hold, and what it must hold to show a difference at all. */
 static const double LEVEL_WANTED = 0.95;
-static const double LEVEL_NEEDED = 0.9;
+static const double LEVEL_NEEDED = 0.92;
 
 static int compare_doubles(const void *left, const void *right)
 {
@@ -132,7 +132,12 @@ void bench_stats_compare(size_t a_count, const double *a, size_t b_count, const 
     fill(ret_summary, count, ratios, cut);
 }
 
+bool bench_stats_shows(const struct bench_summary *summary)
+{
+    return summary->confidence >= LEVEL_NEEDED;
+}
+
 bool bench_stats_differs(const struct bench_summary *ratio)
 {
-    return ratio->confidence >= LEVEL_NEEDED && (ratio->low > 1 || ratio->high < 1);
+    return bench_stats_shows(ratio) && (ratio->low > 1 || ratio->high < 1);
 }

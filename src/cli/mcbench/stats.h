@@ -35,7 +35,9 @@ void bench_stats_ratio(size_t count, const double *a, const double *b,
  */
 void bench_stats_compare(size_t a_count, const double *a, size_t b_count, const double *b,
                          struct bench_summary *ret_summary);
-/* Is the whole interval on one side of 1? Not when it holds less than 0.9, as that of four paired values does. */
+/* Are there enough values for the interval to say anything: does it hold 0.92? Five paired ones do, or four on each side. */
+bool bench_stats_shows(const struct bench_summary *summary);
+/* Does it say anything, and is it all on one side of 1? */
 bool bench_stats_differs(const struct bench_summary *ratio);
 
 #endif
