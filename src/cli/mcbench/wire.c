@@ -139,7 +139,7 @@ enum bench_answer bench_wire_explain_block(const struct bench_work *work,
     }
     verdict = bench_value_check(request->space, bench_wire_number(request, request->answered_count),
                                 value_size, value, &version);
-    if (verdict != BENCH_VALUE_RIGHT) {
+    if (verdict != BENCH_VALUE_RIGHT && !work->trust_values) {
         (void)snprintf(expected, sizeof expected, "its value (this one %s)",
                        bench_value_verdict_text(verdict));
         return bench_wire_complain(work, request, expected, input, outcome);
