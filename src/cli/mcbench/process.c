@@ -229,15 +229,17 @@ static void read_output(int output, char text[static OUTPUT_SHOWN + 1])
 }
 
 /* The first line that `PROGRAM option` says, if it ends well and soon. */
-static bool ask_version(char *program, char *option, char version[static BENCH_NAME_MAX])
+static bool ask_version(char *program, const char *option, char version[static BENCH_NAME_MAX])
 {
-    char *words[] = {program, option, NULL};
+    char word[BENCH_NAME_MAX];
+    char *words[] = {program, word, NULL};
     char text[BENCH_NAME_MAX];
     int status = -1;
     int output;
     ssize_t got;
     pid_t pid;
 
+    (void)snprintf(word, sizeof(word), "%s", option);
     if (spawn(words, NULL, &pid, &output) != 0) {
         return false;
     }
