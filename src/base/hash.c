@@ -12,8 +12,3 @@ uint64_t base_hash_key(struct base_slice key)
 {
     return XXH3_64bits(key.data, key.size);
 }
-
-uint64_t base_hash_bytes(struct base_slice bytes, uint64_t seed)
-{
-    return XXH3_64bits_withSeed(bytes.data, bytes.size, seed);
-}

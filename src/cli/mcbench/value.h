@@ -4,19 +4,24 @@
  *
  *     0   8   key number and key space, mixed
  *     8   8   version
- *     16  8   checksum (XXH3) of the size, of the 16 bytes before, and of what follows
- *     24 ...  bytes that differ from key to key and from version to version
+ *     16  8   checksum of the size and of the 16 bytes before
+ *     24 ...  words that count up from the checksum by a large odd number; the last one is cut
  *
- * A value shorter than 24 bytes has no room for that: its bytes all follow from key number and size, and have no version.
- * So one wrong byte, a value of another key, a value of another size, and a torn one are all seen, whoever wrote the value and
- * when, by any run with the same key count and sizes. Pure; any thread.
+ * So every byte follows from key, version and size, and whoever reads the value compares every byte
+ * with what it has to be: a wrong one, a value of another key or of another size, and a torn one
+ * are all seen for certain, whoever wrote the value and when, by any run with the same key count
+ * and sizes. (A hash over the body would let one in 2^64 pass, and costs twice as much.)
+ * A value shorter than 24 bytes has no room for a head: it begins with the words, and its version
+ * is 0. The words have the byte order of the machine. Pure; any thread.
  */
 #ifndef LARDER_MCBENCH_VALUE_H
 #define LARDER_MCBENCH_VALUE_H
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
+#include "base/compiler.h"
 #include "base/slice.h"
 #include "cli/mcbench/keys.h"
 
@@ -27,18 +32,22 @@ enum bench_verdict {
     BENCH_VALUE_WRONG_SIZE,
     BENCH_VALUE_OTHER_KEY,
     BENCH_VALUE_BAD_CHECKSUM,
+    BENCH_VALUE_BAD_BODY,
 };
 
 /* Fills size bytes. */
 void bench_value_write(enum bench_space space, uint64_t number, uint64_t version, char *out,
                        uint32_t size);
 
-/* ret_version (0 for one too short to have any) is written when the value is right. expected_size: bench_keys_value_size(). */
+/*
+ * ret_version (0 for one too short to have any) is written when the value is right.
+ * expected_size: bench_keys_value_size().
+ */
 enum bench_verdict bench_value_check(enum bench_space space, uint64_t number,
                                      uint32_t expected_size, struct base_slice value,
                                      uint64_t *ret_version);
 
-/* "has the checksum of ...": words for a report. */
+/* "has the wrong size": words for a report. */
 const char *bench_value_verdict_text(enum bench_verdict verdict);
 
 #endif
