@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * mcbench replay: traces against servers at memory sizes; what they hit, as a table and as a result file.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "base/option.h"
+#include "cli/mcbench/bout.h"
+#include "cli/mcbench/command.h"
+#include "cli/mcbench/report.h"
+#include "cli/mcbench/results.h"
+
+static const char HELP[] =
+    "usage: mcbench replay --trace [FORMAT:]FILE (--server NAME=COMMAND | --address ADDRESS) "
+    "[options]\n"
+    "\n"
+    "Sends recorded request streams to servers; what misses is set, as an application would do.\n"
+    "Reports hits, bytes, items, evictions, memory and latency. Values are verified.\n"
+    "\n"
+    "  --trace [FORMAT:]FILE  a trace, plain or xz, zstd, gzip; may be repeated. FORMAT: id32, "
+    "id64\n"
+    "                         (big-endian numbers), extents, keys, twitter; .lis, .keys, .csv and\n"
+    "                         .sort need none\n"
+    "  --requests N           only the first N requests of each trace\n"
+    "  --tenants N|auto       N copies of the trace, interleaved, each with keys of its own; auto: "
+    "so\n"
+    "                         many that the least share of --share is above --rss-least (1)\n"
+    "  --server NAME=COMMAND  a server to start; {port} or {socket}, and {memory_mb}, are "
+    "replaced. May\n"
+    "                         be repeated; the first is the one the others are compared with\n"
+    "  --address ADDRESS      a server that runs already: HOST:PORT or the path of a UNIX socket\n"
+    "  --memory MIB           {memory_mb}; may be repeated\n"
+    "  --share PERCENT        resident memory, as a share of the working set; may be repeated. The "
+    "first\n"
+    "                         server gets the {memory_mb} that comes nearest to it, the others the "
+    "most\n"
+    "                         that takes no more than the first took\n"
+    "  --rss-least MIB        for --tenants auto (40)\n"
+    "  --protocol text|meta   (text)\n"
+    "  --window N             requests that go out together, 1..1024 (64)\n"
+    "  --unix                 the servers listen on UNIX sockets\n"
+    "  --cpu N                pins the servers\n"
+    "  --json FILE            writes a result file as well\n"
+    "  --progress             a line on standard error, once a second\n"
+    "  -h, --help             this text\n"
+    "\n"
+    "examples:\n"
+    "  mcbench replay --trace oltp.lis.zst --address 127.0.0.1:11211\n"
+    "  mcbench replay --trace id32:w106.trace.xz --memory 16 --memory 64 \\\n"
+    "      --server 'memcached=memcached -l 127.0.0.1 -p {port} -m {memory_mb}' \\\n"
+    "      --server 'larderd=larderd -l 127.0.0.1 -p {port} -m {memory_mb}'\n"
+    "  mcbench replay --trace cluster052.sort.zst --share 5 --share 20 --tenants auto --server "
+    "...\n";
+
+enum { LIST_MAX = 16, MIB = 1 << 20, STATUS_USAGE = 2 };
+
+struct settings {
+    struct base_option_list traces, servers, memories, shares;
+    const char *address;
+    const char *tenants;
+    const char *json;
+    uint64_t requests, rss_least_mb;
+    uint32_t window;
+    enum bench_protocol protocol;
+    int32_t cpu;
+    bool unix_socket, progress;
+};
+
+#define FIELD(name)                                                                                \
+    .stored = true, .offset = offsetof(struct settings, name),                                     \
+    .size = sizeof(((struct settings *)NULL)->name)
+
+static const struct base_option ROWS[] = {
+    {.name = "trace", .kind = BASE_OPTION_LIST, FIELD(traces)},
+    {.name = "requests", .kind = BASE_OPTION_NUMBER, .preset = "0", FIELD(requests)},
+    {.name = "tenants", .kind = BASE_OPTION_TEXT, .preset = "1", FIELD(tenants)},
+    {.name = "server", .kind = BASE_OPTION_LIST, FIELD(servers)},
+    {.name = "address", .kind = BASE_OPTION_TEXT, FIELD(address)},
+    {.name = "memory", .kind = BASE_OPTION_LIST, FIELD(memories)},
+    {.name = "share", .kind = BASE_OPTION_LIST, FIELD(shares)},
+    {.name = "rss-least",
+     .kind = BASE_OPTION_NUMBER,
+     .preset = "40",
+     .min = 1,
+     .max = 1 << 20,
+     FIELD(rss_least_mb)},
+    {.name = "protocol",
+     .kind = BASE_OPTION_CHOICE,
+     .preset = "text",
+     .choices = "text|meta",
+     FIELD(protocol)},
+    {.name = "window",
+     .kind = BASE_OPTION_NUMBER,
+     .preset = "64",
+     .min = 1,
+     .max = BENCH_REPLAY_WINDOW_MAX,
+     FIELD(window)},
+    {.name = "unix", .kind = BASE_OPTION_ON, FIELD(unix_socket)},
+    {.name = "cpu", .kind = BASE_OPTION_NUMBER, .preset = "-1", .min = -1, .max = 4095, FIELD(cpu)},
+    {.name = "json", .kind = BASE_OPTION_TEXT, FIELD(json)},
+    {.name = "progress", .kind = BASE_OPTION_ON, FIELD(progress)},
+    {.letter = 'h', .name = "help", .kind = BASE_OPTION_ACTION},
+};
+
+struct server {
+    char name[BENCH_NAME_MAX];
+    const char *line; /* NULL: it runs already */
+};
+
+struct session {
+    struct settings settings;
+    struct server servers[LIST_MAX];
+    uint32_t server_count;
+    json_t *results;
+    const char *title; /* of the trace at hand: its file's name */
+    struct bench_source_plan source_plan;
+    struct bench_source_survey survey;
+    char complaint[BENCH_REPLAY_ERROR_MAX];
+};
+
+/* ---- the command line ---- */
+
+static int wrong(const char *option, const char *text, const char *what)
+{
+    (void)fprintf(stderr, "mcbench replay: --%s %s: %s\n", option, text, what);
+    return -EINVAL;
+}
+
+static int read_servers(struct session *session)
+{
+    const struct settings *settings = &session->settings;
+
+    if (settings->servers.count > LIST_MAX) {
+        return wrong("server", "", "at most 16");
+    }
+    for (uint32_t i = 0; i < settings->servers.count; i++) {
+        const char *text = settings->servers.items[i];
+        const char *equals = strchr(text, '=');
+        struct server *server = &session->servers[session->server_count++];
+
+        if (equals == NULL || equals == text || equals[1] == '\0' ||
+            (size_t)(equals - text) >= sizeof(server->name)) {
+            return wrong("server", text, "must be NAME=COMMAND");
+        }
+        memcpy(server->name, text, (size_t)(equals - text));
+        server->line = equals + 1;
+    }
+    if (settings->address != NULL) {
+        (void)snprintf(session->servers[session->server_count++].name, BENCH_NAME_MAX, "server");
+    }
+    return 0;
+}
+
+static int check_settings(const struct session *session)
+{
+    const struct settings *settings = &session->settings;
+    const char *missing = NULL;
+
+    if (settings->traces.count == 0) {
+        missing = "--trace says what to replay";
+    } else if ((settings->servers.count == 0) == (settings->address == NULL)) {
+        missing = "either --server or --address says where to";
+    } else if (settings->servers.count > 0 &&
+               (settings->memories.count == 0) == (settings->shares.count == 0)) {
+        missing = "either --memory or --share says at which size";
+    } else if (settings->address != NULL && settings->memories.count + settings->shares.count > 0) {
+        missing = "--memory and --share are for servers that are started here";
+    } else if (strcmp(settings->tenants, "auto") == 0 && settings->shares.count == 0) {
+        missing = "--tenants auto follows from --share";
+    }
+    if (missing != NULL) {
+        (void)fprintf(stderr, "mcbench replay: %s\n", missing);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* "id32:FILE" or a name that tells. */
+static int read_trace(struct session *session, const char *text)
+{
+    struct bench_source_plan *plan = &session->source_plan;
+    const char *colon = strchr(text, ':');
+    const char *slash;
+
+    *plan = (struct bench_source_plan){.path = text, .requests_max = session->settings.requests};
+    if (colon != NULL &&
+        bench_trace_find_format((struct base_slice){text, (size_t)(colon - text)}, &plan->format)) {
+        plan->path = colon + 1;
+    } else if (!bench_trace_file_guess(text, &plan->format)) {
+        return wrong("trace", text, "its name does not tell its format: id32:FILE, id64:FILE, ...");
+    }
+    slash = strrchr(plan->path, '/');
+    session->title = slash == NULL ? plan->path : slash + 1;
+    return 0;
+}
+
+static bool read_share(const char *text, double *ret_share)
+{
+    char *end;
+
+    *ret_share = strtod(text, &end) / 100;
+    return end != text && *end == '\0' && *ret_share > 0 && *ret_share <= 10;
+}
+
+/* How many tenants the trace gets, and how large that is. */
+static int survey_trace(struct session *session)
+{
+    const struct settings *settings = &session->settings;
+    const char *text = settings->tenants;
+    double least = 10;
+    uint32_t count = 1;
+    int error;
+
+    session->source_plan.tenant_count = 1;
+    error = bench_source_survey(&session->source_plan, &session->survey, session->complaint);
+    if (error != 0) {
+        (void)fprintf(stderr, "mcbench replay: %s\n", session->complaint);
+        return error;
+    }
+    for (uint32_t i = 0; i < settings->shares.count; i++) {
+        double share;
+
+        if (!read_share(settings->shares.items[i], &share)) {
+            return wrong("share", settings->shares.items[i], "must be a percentage up to 1000");
+        }
+        least = fmin(least, share);
+    }
+    if (strcmp(text, "auto") == 0) {
+        const double wanted = (double)settings->rss_least_mb * MIB;
+
+        count = (uint32_t)fmin(ceil(wanted / (least * (double)(session->survey.bytes + 1))),
+                               (double)BENCH_SOURCE_TENANTS_MAX);
+    } else if (!base_num_parse_u32((struct base_slice){text, strlen(text)}, &count) || count == 0 ||
+               count > BENCH_SOURCE_TENANTS_MAX) {
+        return wrong("tenants", text, "must be 1..4096 or auto");
+    }
+    session->source_plan.tenant_count = count;
+    session->survey.requests *= count;
+    session->survey.keys *= count;
+    session->survey.bytes *= count;
+    return 0;
+}
+
+/* ---- what came of it ---- */
+
+static void print_head(const struct session *session)
+{
+    (void)printf(
+        "\n%s: %" PRIu64 " requests, %" PRIu64 " keys, %" PRIu64 " bytes of keys and values",
+        session->title, session->survey.requests, session->survey.keys, session->survey.bytes);
+    if (session->source_plan.tenant_count > 1) {
+        (void)printf(", %" PRIu32 " tenants", session->source_plan.tenant_count);
+    }
+    (void)printf("\n%8s %-12s %6s %8s %8s %8s %10s %10s %8s %8s %8s\n", "share", "server", "-m MiB",
+                 "peak MiB", "hit %", "bytes %", "items", "evicted", "misses", "p50 us", "p99 us");
+}
+
+/* base: the first server's misses; 0: this is the first */
+static void print_row(double share, const struct server *server, const struct bench_bout *bout,
+                      uint64_t base)
+{
+    const struct bench_replay_result *result = &bout->result;
+    char label[32] = "-";
+    char ratio[32] = "";
+
+    if (share > 0) {
+        (void)snprintf(label, sizeof(label), "%.4g %%", share * 100);
+    }
+    if (base > 0) {
+        (void)snprintf(ratio, sizeof(ratio), "%+.1f %%",
+                       ((double)result->misses / (double)base - 1) * 100);
+    }
+    (void)printf(
+        "%8s %-12s %6" PRIu64 " %8.1f %8.3f %8.3f %10" PRIu64 " %10" PRIu64 " %8s %8.1f %8.1f\n",
+        label, server->name, bout->memory_mb, (double)bout->peak_rss_kib / 1024,
+        result->reads == 0 ? 0.0 : (double)result->hits * 100 / (double)result->reads,
+        result->read_bytes == 0 ? 0.0
+                                : (double)result->hit_bytes * 100 / (double)result->read_bytes,
+        bout->items, bout->evictions, ratio,
+        (double)bench_hist_percentile(result->latency, 50) / 1000,
+        (double)bench_hist_percentile(result->latency, 99) / 1000);
+    if (result->refused > 0) {
+        (void)printf("%8s %" PRIu64 " stores were refused\n", "", result->refused);
+    }
+    (void)fflush(stdout);
+}
+
+/* The command as others would type it: without the folder of its program. */
+static const char *neutral(const char *line)
+{
+    const char *end = line + strcspn(line, " ");
+
+    while (end > line && end[-1] != '/') {
+        end--;
+    }
+    return end;
+}
+
+static int add_server(struct session *session, const struct server *server, const char *version)
+{
+    json_t *entry;
+
+    if (bench_results_find(session->results, "servers", server->name) != NULL) {
+        return 0;
+    }
+    entry = json_pack("{s:s, s:s, s:s}", "name", server->name, "version", version, "command",
+                      server->line == NULL ? "" : neutral(server->line));
+    return json_array_append_new(json_object_get(session->results, "servers"), entry);
+}
+
+static int add_row(struct session *session, double share, uint64_t memory_bytes,
+                   const struct server *server, const struct bench_bout *bout)
+{
+    const struct bench_replay_result *result = &bout->result;
+    json_t *row = json_pack(
+        "{s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "trace",
+        session->title, "server", server->name, "memory_bytes",
+        (json_int_t)(memory_bytes == 0 ? 1 : memory_bytes), "working_set_share",
+        share > 0 ? json_real(share) : json_null(), "requests", (json_int_t)result->requests,
+        "hits", (json_int_t)result->hits, "misses", (json_int_t)result->misses, "read_bytes",
+        (json_int_t)result->read_bytes, "hit_bytes", (json_int_t)result->hit_bytes, "refused",
+        (json_int_t)result->refused, "items", (json_int_t)bout->items, "bytes",
+        (json_int_t)bout->bytes, "evictions", (json_int_t)bout->evictions, "wall_ns",
+        (json_int_t)result->wall_ns, "latency", bench_report_latency(result->latency));
+
+    if (row == NULL || add_server(session, server, bout->version) != 0) {
+        json_decref(row);
+        return -1;
+    }
+    if (bout->memory_mb > 0 &&
+        (json_object_set_new(row, "told_mb", json_integer((json_int_t)bout->memory_mb)) != 0 ||
+         json_object_set_new(row, "rss_kib", json_integer((json_int_t)bout->rss_kib)) != 0 ||
+         json_object_set_new(row, "peak_rss_kib", json_integer((json_int_t)bout->peak_rss_kib)) !=
+             0)) {
+        json_decref(row);
+        return -1;
+    }
+    if (json_object_set_new(row, "tenants", json_integer(session->source_plan.tenant_count)) != 0 ||
+        json_object_set_new(row, "working_set_bytes",
+                            json_integer((json_int_t)session->survey.bytes)) != 0 ||
+        json_object_set_new(row, "working_set_keys",
+                            json_integer((json_int_t)session->survey.keys)) != 0) {
+        json_decref(row);
+        return -1;
+    }
+    return json_array_append_new(json_object_get(session->results, "replay"), row);
+}
+
+/* ---- bouts ---- */
+
+static struct bench_bout_plan plan_of(const struct session *session, const struct server *server,
+                                      struct bench_source *source)
+{
+    const struct settings *settings = &session->settings;
+
+    return (struct bench_bout_plan){
+        .name = server->name,
+        .line = server->line,
+        .unix_socket = settings->unix_socket,
+        .cpu = settings->cpu,
+        .source = source,
+        .replay = {.address = settings->address,
+                   .protocol = settings->protocol,
+                   .window = settings->window,
+                   .progress = settings->progress && isatty(STDERR_FILENO) != 0},
+    };
+}
+
+/* All servers at one size: share of the working set, or memory_mb when share is 0. */
+static int compare(struct session *session, struct bench_source *source, double share,
+                   uint64_t memory_mb)
+{
+    uint64_t base_misses = 0;
+    uint64_t base_peak_kib = (uint64_t)(share * (double)session->survey.bytes) / 1024;
+    const uint64_t memory_bytes = share > 0 ? base_peak_kib * 1024 : memory_mb * MIB;
+
+    for (uint32_t i = 0; i < session->server_count; i++) {
+        const struct server *server = &session->servers[i];
+        const struct bench_bout_plan plan = plan_of(session, server, source);
+        struct bench_bout bout;
+        int error;
+
+        if (share > 0) {
+            error = bench_bout_fit(&plan, i == 0 ? BENCH_BOUT_NEAREST : BENCH_BOUT_BELOW,
+                                   base_peak_kib, &bout, session->complaint);
+        } else {
+            error = bench_bout_run(&plan, memory_mb, &bout, session->complaint);
+        }
+        if (error != 0) {
+            (void)fprintf(stderr, "mcbench replay: %s: %s\n", session->title, session->complaint);
+            return error;
+        }
+        print_row(share, server, &bout, base_misses);
+        error = add_row(session, share, memory_bytes, server, &bout);
+        if (i == 0) {
+            base_misses = bout.result.misses;
+            base_peak_kib = bout.peak_rss_kib;
+        }
+        bench_replay_result_fini(&bout.result);
+        if (error != 0) {
+            (void)fputs("mcbench replay: no memory\n", stderr);
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+static int replay_trace(struct session *session, const char *text)
+{
+    const struct settings *settings = &session->settings;
+    struct bench_source *source = NULL;
+    int error = read_trace(session, text);
+
+    if (error == 0) {
+        error = survey_trace(session);
+    }
+    if (error != 0) {
+        return error;
+    }
+    error = bench_source_open(&session->source_plan, &source, session->complaint);
+    if (error != 0) {
+        (void)fprintf(stderr, "mcbench replay: %s\n", session->complaint);
+        return error;
+    }
+    print_head(session);
+    for (uint32_t i = 0; error == 0 && i < settings->memories.count; i++) {
+        const char *memory = settings->memories.items[i];
+        uint32_t memory_mb = 0;
+
+        error = base_num_parse_u32((struct base_slice){memory, strlen(memory)}, &memory_mb) &&
+                        memory_mb > 0
+                    ? compare(session, source, 0, memory_mb)
+                    : wrong("memory", memory, "must be a number of MiB");
+    }
+    for (uint32_t i = 0; error == 0 && i < settings->shares.count; i++) {
+        double share;
+
+        error = read_share(settings->shares.items[i], &share)
+                    ? compare(session, source, share, 0)
+                    : wrong("share", settings->shares.items[i], "must be a percentage up to 1000");
+    }
+    if (error == 0 && settings->address != NULL) {
+        error = compare(session, source, 0, 0);
+    }
+    bench_source_close(&source);
+    return error;
+}
+
+static int run(struct session *session)
+{
+    const struct settings *settings = &session->settings;
+    char complaint[BENCH_RESULTS_ERROR_MAX];
+    int status = 0;
+
+    if (read_servers(session) != 0 || check_settings(session) != 0) {
+        return STATUS_USAGE;
+    }
+    session->results = bench_results_create();
+    if (session->results == NULL) {
+        (void)fputs("mcbench replay: no memory\n", stderr);
+        return 1;
+    }
+    for (uint32_t i = 0; status == 0 && i < settings->traces.count; i++) {
+        const int error = replay_trace(session, settings->traces.items[i]);
+
+        status = error == -EINVAL ? STATUS_USAGE : error != 0 ? 1 : 0;
+    }
+    /* What there is is written also when a later trace failed: hours may be in it. */
+    if (settings->json != NULL &&
+        json_array_size(json_object_get(session->results, "replay")) > 0 &&
+        !bench_results_save(settings->json, session->results, complaint)) {
+        (void)fprintf(stderr, "mcbench replay: %s\n", complaint);
+        status = 1;
+    }
+    json_decref(session->results);
+    return status;
+}
+
+int bench_command_replay(int argc, char *const *argv)
+{
+    struct base_option_parser parser;
+    struct session *session = calloc(1, sizeof(*session));
+    int status = 1;
+
+    if (session == NULL ||
+        base_option_init(&parser, sizeof(ROWS) / sizeof(ROWS[0]), ROWS, &session->settings) != 0) {
+        (void)fputs("mcbench replay: no memory\n", stderr);
+        free(session);
+        return 1;
+    }
+    switch (base_option_parse(&parser, argc, argv)) {
+    case BASE_OPTION_STOPPED:
+        (void)fputs(HELP, stdout);
+        status = 0;
+        break;
+    case BASE_OPTION_BAD:
+        (void)fprintf(stderr, "mcbench replay: %s\n", parser.error);
+        status = STATUS_USAGE;
+        break;
+    case BASE_OPTION_DONE:
+        if (parser.operand_count > 0) {
+            (void)fprintf(stderr, "mcbench replay: '%s' is not wanted here\n", parser.operands[0]);
+            status = STATUS_USAGE;
+        } else {
+            status = run(session);
+        }
+        break;
+    }
+    base_option_fini(&parser);
+    free(session);
+    return status;
+}
