@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Keys: which one is next, and its text.
- *
- *     bench:v:0000002a................
- *     |       |       filled up to the key's size
- *     |       its number, hexadecimal
- *     its space
+ * Keys: which one is next, and what it is like. Its text is in key_text.h.
  */
 #include "cli/mcbench/keys.h"
 
 #include <assert.h>
 #include <math.h>
-#include <string.h>
 
 #include "base/check.h"
-#include "cli/mcbench/hex.h"
+#include "cli/mcbench/key_text.h"
 #include "cli/mcbench/sizes.h"
 
-enum { SPACE_NAME_SIZE = 8 }; /* bytes */
+static_assert(BENCH_KEY_NAME_SIZE + BENCH_KEY_NUMBER_SIZE == BENCH_KEY_SIZE_MIN,
+              "the shortest key is whole");
 
-static_assert(SPACE_NAME_SIZE + BENCH_HEX_SIZE == BENCH_KEY_SIZE_MIN, "the shortest key is whole");
-
-static const char SPACE_NAMES[][SPACE_NAME_SIZE + 1] = {
+const char BENCH_KEY_NAMES[][BENCH_KEY_NAME_SIZE] = {
     [BENCH_SPACE_VALUES] = "bench:v:",
     [BENCH_SPACE_DELETED] = "bench:d:",
     [BENCH_SPACE_COUNTERS] = "bench:c:",
     [BENCH_SPACE_PROBES] = "bench:p:",
 };
+
+/* clang-format off */
+const char BENCH_KEY_FILLING[BENCH_KEY_SIZE_MAX - BENCH_KEY_SIZE_MIN] =
+    ".............................................................................."
+    ".............................................................................."
+    "..............................................................................";
+/* clang-format on */
 
 /* ---- numbers from numbers ---- */
 
@@ -201,17 +201,15 @@ uint64_t bench_keys_next(struct bench_keys *keys)
 
 /* ---- what a key is like ---- */
 
+uint32_t bench_key_text_size(const struct bench_work *work, uint64_t number)
+{
+    return bench_sizes_key(&work->key_sizes, mix(number));
+}
+
 uint32_t bench_keys_write(const struct bench_work *work, enum bench_space space, uint64_t number,
                           char *out)
 {
-    const uint32_t size = work->key_sizes.kind == BENCH_SIZE_FIXED
-                              ? work->key_sizes.min
-                              : bench_sizes_key(&work->key_sizes, mix(number));
-
-    memcpy(out, SPACE_NAMES[space], SPACE_NAME_SIZE);
-    bench_hex_write((uint32_t)number, out + SPACE_NAME_SIZE);
-    memset(out + BENCH_KEY_SIZE_MIN, '.', size - BENCH_KEY_SIZE_MIN);
-    return size;
+    return (uint32_t)(bench_key_put(work, space, number, out) - out);
 }
 
 uint32_t bench_keys_value_size(const struct bench_work *work, uint64_t number)

@@ -15,13 +15,11 @@
  */
 #include "base/check.h"
 #include "base/num.h"
-#include "cli/mcbench/hex.h"
 #include "cli/mcbench/value.h"
 #include "cli/mcbench/wire_parts.h"
 #include "proto/meta.h"
 
 enum {
-    OPAQUE_SIZE = 1 + BENCH_HEX_SIZE, /* with its letter */
     /* "mg " " k f O12345678 v\r\n" */
     GET_LINE_MAX = 3 + BENCH_KEY_SIZE_MAX + 19,
     /* "ms " " SIZE" " F1" " TTTL" " k O12345678" " q" "\r\n" "mn\r\n" */
@@ -44,17 +42,18 @@ static size_t request_size_max(const struct bench_work *work)
 static char *put_opaque(const struct bench_request *request, uint32_t index, char *out)
 {
     const uint64_t number = bench_wire_number(request, index);
+    const uint64_t letters = bench_key_letters((uint32_t)number * 0x9e3779b1u +
+                                               (uint32_t)request->verb * 0x01000193u + index);
 
     *out++ = 'O';
-    bench_hex_write((uint32_t)number * 0x9e3779b1u + (uint32_t)request->verb * 0x01000193u + index,
-                    out);
-    return out + BENCH_HEX_SIZE;
+    memcpy(out, &letters, sizeof letters);
+    return out + sizeof letters;
 }
 
 static char *put_key(const struct bench_work *work, const struct bench_request *request,
                      uint32_t index, char *out)
 {
-    return out + bench_keys_write(work, request->space, bench_wire_number(request, index), out);
+    return bench_key_put(work, request->space, bench_wire_number(request, index), out);
 }
 
 static char *put_get(const struct bench_work *work, const struct bench_request *request, char *out)

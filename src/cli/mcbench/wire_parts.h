@@ -7,6 +7,7 @@
 #define LARDER_MCBENCH_WIRE_PARTS_H
 
 #include "base/compiler.h"
+#include "cli/mcbench/key_text.h"
 #include "cli/mcbench/value.h"
 #include "cli/mcbench/wire.h"
 
