@@ -7,16 +7,16 @@ enum larder_result server_touch(struct server_call *call, const struct larder_ke
                                 uint32_t expires_at_s)
 {
     struct server_worker *worker = call->worker;
-    for (int round = 0; round < SERVER_BUSY_RETRIES; round++) {
+    for (;;) {
         enum larder_result result =
             server_ops(worker)->touch(worker->engine_thread, key, expires_at_s);
         if (result != LARDER_BUSY) {
             return result;
         }
-        SERVER_COUNT(worker, put_busy);
-        server_conn_yield_references(call->conn);
+        if (!server_busy_again(call)) {
+            return LARDER_NO_SPACE;
+        }
     }
-    return LARDER_NO_SPACE;
 }
 
 enum server_done server_cmd_touch(struct server_call *call)

@@ -8,12 +8,19 @@
 #include "server/command.h"
 
 #include <sched.h>
+#include <time.h>
 
 #include "base/hash.h"
 #include "proto/meta.h"
 #include "proto/text.h"
 #include "server/conn.h"
 #include "server/parked.h"
+
+/*
+ * How long a request waits for an engine that is busy making room: a moment, unless the thread that makes it has no processor.
+ * So it is given one, and then time: a second, for a machine with too much to do.
+ */
+enum { BUSY_YIELDS = 100, BUSY_SLEEPS = 1000, BUSY_SLEEP_NS = 1000000 };
 
 typedef enum server_done (*handler_fn)(struct server_call *call);
 
@@ -182,6 +189,19 @@ void server_release(struct server_worker *worker, struct larder_ref *ref)
     }
 }
 
+bool server_busy_again(struct server_call *call)
+{
+    struct server_conn *conn = call->conn;
+    SERVER_COUNT(call->worker, put_busy);
+    server_conn_yield_references(conn);
+    if (++conn->busy_count > BUSY_YIELDS) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = BUSY_SLEEP_NS}, NULL);
+    } else if (conn->busy_count > 2) {
+        (void)sched_yield();
+    }
+    return conn->busy_count < BUSY_YIELDS + BUSY_SLEEPS;
+}
+
 enum larder_result server_store(struct server_call *call, struct larder_put *put,
                                 struct larder_ref *held)
 {
@@ -208,16 +228,11 @@ enum larder_result server_store(struct server_call *call, struct larder_put *put
             }
             return result;
         }
-        SERVER_COUNT(call->worker, put_busy);
-        server_conn_yield_references(call->conn);
-        if (++call->conn->busy_count == SERVER_BUSY_RETRIES) {
+        if (!server_busy_again(call)) {
             return LARDER_NO_SPACE;
         }
         if (held != NULL) {
             return LARDER_BUSY;
-        }
-        if (call->conn->busy_count > 2) {
-            sched_yield(); /* let upkeep run: it is making room */
         }
     }
 }

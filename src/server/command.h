@@ -55,6 +55,11 @@ void server_release(struct server_worker *worker, struct larder_ref *ref);
 enum larder_result server_store(struct server_call *call, struct larder_put *put,
                                 struct larder_ref *held);
 /*
+ * The engine said LARDER_BUSY: gives it references and time. False: it has been waited for long enough, the answer is
+ * LARDER_NO_SPACE. References of this worker are void afterwards.
+ */
+BASE_MUST_USE bool server_busy_again(struct server_call *call);
+/*
  * Give the key's item a new expiry time. LARDER_OK, LARDER_MISS or LARDER_NO_SPACE. Waits for room
  * as server_store() does: references of this worker may be void afterwards. cmd_touch.c
  */

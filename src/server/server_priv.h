@@ -43,7 +43,6 @@ enum {
     SERVER_RECEIVE_SIZE = 32768, /* bytes of one receive */
     SERVER_OUTPUT_MAX =
         1 << 20, /* bytes unsent before a client that does not read is not read from */
-    SERVER_BUSY_RETRIES = 1000, /* times a store waits for the engine to make room */
 };
 
 /* One counter per row of counters.def. Written by the owning worker only. */

@@ -7,6 +7,7 @@
  *
  *   busy_every=n    every n-th put, commit and touch answers LARDER_BUSY
  *   busy_from=n      ... from the n-th on only
+ *   busy_ms=n        every put, commit and touch of the first n ms since the first of them answers LARDER_BUSY
  *   race_every=n    before every n-th conditional put another writer was faster
  *   no_space=1      nothing can be stored
  *   rooms_max=n     so many reservations at once; 0: none
@@ -56,7 +57,7 @@ struct job {
 };
 
 struct switches {
-    uint64_t busy_every, busy_from, race_every, no_space, rooms_max, pend_every, pend_us;
+    uint64_t busy_every, busy_from, busy_ms, race_every, no_space, rooms_max, pend_every, pend_us;
 };
 
 struct larder_engine {
@@ -68,6 +69,7 @@ struct larder_engine {
     uint64_t item_count, total_count, cas, store_number;
     uint64_t flush_number, flush_at_s; /* items stored up to this number are gone then */
     uint64_t put_count, conditional_count, get_count;
+    uint64_t busy_until_ns; /* busy_ms from the first put on */
     uint64_t busy_count, race_count, pend_count, room_count, rooms_open, abandon_count;
     struct job *jobs;
     pthread_t completer;
@@ -222,6 +224,7 @@ static enum larder_result fake_open(const struct larder_host *host,
     engine->switches = (struct switches){
         .busy_every = option(host, "busy_every", 0),
         .busy_from = option(host, "busy_from", 0),
+        .busy_ms = option(host, "busy_ms", 0),
         .race_every = option(host, "race_every", 0),
         .no_space = option(host, "no_space", 0),
         .rooms_max = option(host, "rooms_max", UINT64_MAX),
@@ -398,14 +401,18 @@ static void fake_release(struct larder_thread *thread, struct larder_ref *refs, 
 
 /* ---- storing; under the lock ---- */
 
-/* Every n-th time, so that the host has to come again. */
+/* Every n-th time, or for a time, so that the host has to come again. */
 static bool is_busy(struct larder_thread *thread)
 {
     struct larder_engine *engine = thread->engine;
+    const struct switches *switches = &engine->switches;
     CHECK(thread->in_turn && !thread->busy);
-    engine->put_count++;
-    if (engine->switches.busy_every == 0 || engine->put_count < engine->switches.busy_from ||
-        engine->put_count % engine->switches.busy_every != 0) {
+    if (engine->put_count++ == 0) {
+        engine->busy_until_ns = now_ns() + switches->busy_ms * 1000000;
+    }
+    if ((switches->busy_every == 0 || engine->put_count < switches->busy_from ||
+         engine->put_count % switches->busy_every != 0) &&
+        (switches->busy_ms == 0 || now_ns() >= engine->busy_until_ns)) {
         return false;
     }
     engine->busy_count++;

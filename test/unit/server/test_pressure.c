@@ -149,6 +149,20 @@ static void busy_for_ever(void **state)
     close(fd);
 }
 
+/* The thread that makes room is kept from its processor for a while: no reason to refuse anything. */
+static void busy_for_a_while(void **state)
+{
+    struct rig rig;
+    char engine[512];
+    (void)snprintf(engine, sizeof(engine), "%s:busy_ms=300", engine_of(state));
+    rig_start(&rig, engine, "");
+    int fd = rig_connect(&rig);
+    rig_ask(fd, "set a 0 0 1\r\n1\r\ntouch a 0\r\n", "STORED\r\nTOUCHED\r\n");
+    assert_true(rig_stat(fd, "put_busy") > 2);
+    rig_stop(&rig);
+    close(fd);
+}
+
 /* ---- races ---- */
 
 struct racer {
@@ -266,9 +280,13 @@ int main(void)
     char now_engine[] = RIG_NOW;
     char later_engine[] = RIG_LATER;
     const struct CMUnitTest tests[] = {
-        BOTH(a_client_that_does_not_read),        BOTH(a_client_that_never_reads),
-        BOTH(busy_while_large_values_are_lent),   BOTH(busy_for_ever),
-        BOTH(no_increment_and_no_append_is_lost), BOTH(one_winner_recaches),
+        BOTH(a_client_that_does_not_read),
+        BOTH(a_client_that_never_reads),
+        BOTH(busy_while_large_values_are_lent),
+        BOTH(busy_for_ever),
+        BOTH(no_increment_and_no_append_is_lost),
+        BOTH(one_winner_recaches),
+        BOTH(busy_for_a_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
