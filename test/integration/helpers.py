@@ -2,6 +2,7 @@
 """What the integration tests share beside the server process itself (lib.server)."""
 
 import ctypes
+import fcntl
 import functools
 import os
 import re
@@ -35,6 +36,21 @@ def need_tool(name, package):
     path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
     need(path, name, f"apt-get install {package}")
     return path
+
+
+def need_node_module(name):
+    """The path of node, with the module in the version of package-lock.json: installed on first use
+    into the ignored node_modules, by one test at a time."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    need(node and npm, "node", "apt-get install nodejs npm")
+    installed = HERE / "node_modules" / name / "package.json"
+    with open(HERE / "package-lock.json", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not installed.exists():
+            subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=HERE,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=90)
+    need(installed.exists(), f"npm's {name}", f"npm ci (in {HERE})")
+    return node
 
 
 def wait_until(condition, timeout_s=10, every_s=0.02):

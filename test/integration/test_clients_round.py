@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 import client_round
-from helpers import HERE, loop_arguments, need, need_tool
+from helpers import HERE, loop_arguments, need, need_node_module, need_tool
 from lib.server import Server
 
 
@@ -157,15 +157,7 @@ def php_command():
 
 
 def node_command():
-    """The version in package-lock.json, installed on first use into the ignored node_modules."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    need(node and npm, "node", "apt-get install nodejs npm")
-    installed = HERE / "node_modules/memcached/package.json"
-    if not installed.exists():
-        subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=HERE,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=90)
-    need(installed.exists(), "npm's memcached", f"npm ci (in {HERE})")
-    return [node, HERE / "clients/round.js"]
+    return [need_node_module("memcached"), HERE / "clients/round.js"]
 
 
 SCRIPTS = {

@@ -108,13 +108,15 @@ uint64_t bench_hist_percentile(const struct bench_hist *hist, double percentile)
 {
     const uint64_t count = bench_hist_count(hist);
     uint64_t wanted, seen = 0;
+    double wanted_real;
 
     CHECK(percentile >= 0 && percentile <= 100);
     if (count == 0) {
         return 0;
     }
     /* A hair less, as HdrHistogram does it: 99.9 % of 1000 are 999, not 999.0000000000001 rounded up. */
-    wanted = (uint64_t)ceil(nextafter(percentile, -INFINITY) * (double)count / 100);
+    wanted_real = percentile / 100 * (double)count;
+    wanted = (uint64_t)ceil(wanted_real - (nextafter(wanted_real, INFINITY) - wanted_real));
     wanted = percentile <= 0 || wanted < 1 ? 1 : wanted < count ? wanted : count;
     for (size_t i = 0; i < BENCH_HIST_STEPS; i++) {
         seen += hist->counts[i];
