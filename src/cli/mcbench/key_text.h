@@ -57,8 +57,8 @@ static inline uint64_t bench_key_letters(uint32_t number)
 }
 
 /* Returns the end. Room for the key and BENCH_KEY_SLACK bytes. */
-static inline char *bench_key_put(const struct bench_work *work, enum bench_space space,
-                                  uint64_t number, char *out)
+static BASE_ALWAYS_INLINE char *bench_key_put(const struct bench_work *work, enum bench_space space,
+                                              uint64_t number, char *out)
 {
     const uint32_t size = bench_key_size(work, number);
     const uint64_t letters = bench_key_letters((uint32_t)number);
@@ -73,8 +73,8 @@ static inline char *bench_key_put(const struct bench_work *work, enum bench_spac
 }
 
 /* Is it that key's text? `size` is bench_key_size(), and so many bytes are there. */
-static inline bool bench_key_is(enum bench_space space, uint64_t number, const char *text,
-                                uint32_t size)
+static BASE_ALWAYS_INLINE bool bench_key_is(enum bench_space space, uint64_t number,
+                                            const char *text, uint32_t size)
 {
     uint64_t wrong = bench_key_word(text) ^ bench_key_word(BENCH_KEY_NAMES[space]);
 

@@ -227,7 +227,10 @@ static enum bench_answer read_value(const struct bench_work *work, struct bench_
 
     if (BASE_LIKELY(bench_wire_begins_with(*input, (struct base_slice){line, line_size}))) {
         block = (struct base_slice){input->data + line_size, input->size - line_size};
-        if (BASE_UNLIKELY(!bench_wire_is_block(work, request, value_size, block))) {
+        if (BASE_UNLIKELY(
+                block.size < (size_t)value_size + 2 ||
+                memcmp(block.data + value_size, "\r\n", 2) != 0 ||
+                !bench_wire_is_value(work, request->space, number, block.data, value_size))) {
             return bench_wire_explain_block(work, request, value_size, block, outcome);
         }
         bench_wire_skip(input, line_size + value_size + 2);

@@ -8,7 +8,7 @@
 
 #include "base/compiler.h"
 #include "cli/mcbench/key_text.h"
-#include "cli/mcbench/value.h"
+#include "cli/mcbench/value_words.h"
 #include "cli/mcbench/wire.h"
 
 enum {
@@ -69,19 +69,21 @@ static inline void bench_wire_skip(struct base_slice *input, size_t size)
     input->size -= size;
 }
 
-/* Does the input begin with the right value of the key whose turn it is, or a trusted one, and "\r\n"? */
-static inline bool bench_wire_is_block(const struct bench_work *work,
-                                       const struct bench_request *request, uint32_t value_size,
-                                       struct base_slice input)
+/* Is it the right value of that key, or a trusted one? value_size bytes are there. */
+static BASE_ALWAYS_INLINE bool bench_wire_is_value(const struct bench_work *work,
+                                                   enum bench_space space, uint64_t number,
+                                                   const char *data, uint32_t value_size)
 {
-    const uint64_t number = bench_wire_number(request, request->answered_count);
-    const struct base_slice value = {input.data, value_size};
     uint64_t version;
 
-    return input.size >= (size_t)value_size + 2 &&
-           memcmp(input.data + value_size, "\r\n", 2) == 0 &&
-           (work->trust_values || bench_value_check(request->space, number, value_size, value,
-                                                    &version) == BENCH_VALUE_RIGHT);
+    if (BASE_UNLIKELY(work->trust_values)) {
+        return true;
+    }
+    if (BASE_UNLIKELY(value_size < BENCH_VALUE_HEAD_SIZE)) {
+        return bench_value_check(space, number, value_size, (struct base_slice){data, value_size},
+                                 &version) == BENCH_VALUE_RIGHT;
+    }
+    return bench_value_is_right(space, number, data, value_size);
 }
 
 static inline void bench_wire_hit(struct bench_request *request, uint32_t value_size,
