@@ -112,9 +112,36 @@ static size_t digit_count(uint64_t value)
     return guess + (value >= powers_of_10[guess] ? 1 : 0);
 }
 
+/* Up to four digits: flags, and the sizes of most values. */
+static size_t write_short(char *out, uint32_t value)
+{
+    const uint32_t high = value / 100;
+    const uint32_t low = value % 100;
+
+    if (value < 10) {
+        *out = (char)('0' + value);
+        return 1;
+    }
+    if (high == 0) {
+        memcpy(out, &pairs[low * 2], 2);
+        return 2;
+    }
+    if (high < 10) {
+        *out = (char)('0' + high);
+        memcpy(out + 1, &pairs[low * 2], 2);
+        return 3;
+    }
+    memcpy(out, &pairs[high * 2], 2);
+    memcpy(out + 2, &pairs[low * 2], 2);
+    return 4;
+}
+
 size_t base_num_write_u64(char *out, uint64_t value)
 {
-    const size_t size = value == 0 ? 1 : digit_count(value);
+    if (value < 10000) {
+        return write_short(out, (uint32_t)value);
+    }
+    const size_t size = digit_count(value);
     char *end = out + size;
 
     while (value >= 100) {

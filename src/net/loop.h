@@ -182,6 +182,8 @@ void net_stream_receive(struct net_stream *stream, char *to, size_t size);
  */
 char *net_stream_room(struct net_stream *stream, size_t size);
 void net_stream_wrote(struct net_stream *stream, size_t size);
+/* How much room the last net_stream_room() gave in truth: `size` bytes or more. */
+size_t net_stream_room_size(const struct net_stream *stream);
 /* Copies any number of bytes. false: no memory, and the stream will be closed, or it is closing. */
 bool net_stream_write(struct net_stream *stream, const void *data, size_t size);
 /*

@@ -136,6 +136,11 @@ char *net_stream_room(struct net_stream *stream, size_t size)
     return block == NULL ? NULL : block->data + block->end;
 }
 
+size_t net_stream_room_size(const struct net_stream *stream)
+{
+    return stream->out_tail == NULL ? 0 : BASE_BLOCK_ROOM - stream->out_tail->end;
+}
+
 void net_stream_wrote(struct net_stream *stream, size_t size)
 {
     if (net_stream_is(stream, STREAM_CLOSING)) {

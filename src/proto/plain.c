@@ -1,13 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See plain.h. Measured (callgrind, instructions per line): a get 51 instead of 146, a set 160 instead of 530. */
+/* See plain.h. */
 #include "proto/plain.h"
 
 #include "base/compiler.h"
+#include "proto/scan.h"
 
 enum {
-    WORD_SIZE = 4,  /* "get ", "set " */
-    DIGITS_MAX = 9, /* of a number that cannot overflow 32 bits */
+    WORD_SIZE = 4,      /* "get ", "set " */
+    META_WORD_SIZE = 3, /* "mg " */
+    GETS_WORD_SIZE = 5, /* "gets " */
+    DIGITS_MAX = 9,     /* of a number that cannot overflow 32 bits */
+    LETTERS = 26,
 };
+
+/* The flags of mg that stand alone and change nothing of the item, by letter. */
+static const uint32_t META_FLAGS[LETTERS] = {
+    ['c' - 'a'] = PROTO_FLAG_CAS_RETURN,  ['f' - 'a'] = PROTO_FLAG_CLIENT_FLAGS,
+    ['h' - 'a'] = PROTO_FLAG_HIT_BEFORE,  ['k' - 'a'] = PROTO_FLAG_KEY_RETURN,
+    ['l' - 'a'] = PROTO_FLAG_LAST_ACCESS, ['q' - 'a'] = PROTO_FLAG_QUIET,
+    ['s' - 'a'] = PROTO_FLAG_SIZE_RETURN, ['t' - 'a'] = PROTO_FLAG_TTL_RETURN,
+    ['u' - 'a'] = PROTO_FLAG_NO_BUMP,     ['v' - 'a'] = PROTO_FLAG_VALUE,
+};
+
+/* Those that the reply does not answer. */
+#define META_INSTRUCTIONS (PROTO_FLAG_QUIET | PROTO_FLAG_NO_BUMP | PROTO_FLAG_VALUE)
 
 /* The digits at *at, which must end in `stop`; leaves *at behind it. */
 static bool take_number(const char **at, const char *end, char stop, uint32_t *ret_number)
@@ -37,23 +53,82 @@ static const char *find_end(const char *begin, const char *end, char stop)
     return found == begin ? NULL : found;
 }
 
-static bool parse_get(const char *key, const char *end, struct proto_request *request,
-                      const char **ret_end)
+static bool is_key_size(size_t size)
 {
-    const char *key_end = find_end(key, end, '\r');
+    return size - 1 < BASE_KEY_SIZE_MAX; /* 0 becomes the largest number */
+}
 
-    if (key_end == NULL || key_end + 1 == end || key_end[1] != '\n') {
-        return false;
-    }
+static bool is_line_end(const char *at, const char *end)
+{
+    return end - at >= 2 && memcmp(at, "\r\n", 2) == 0;
+}
+
+static bool parse_get(const char *key, const char *end, uint32_t flags,
+                      struct proto_request *request, const char **ret_end)
+{
+    const char *key_end = proto_scan_blank(key, end);
     const size_t size = (size_t)(key_end - key);
-    if (memchr(key, ' ', size) != NULL || memchr(key, '\n', size) != NULL) {
+
+    if (!is_key_size(size) || !is_line_end(key_end, end)) {
         return false;
     }
     proto_request_start(request, PROTO_TEXT, PROTO_OP_GET);
-    request->flags = PROTO_FLAG_VALUE;
+    request->flags = flags;
     request->key = (struct base_slice){key, size};
     request->keys = (struct base_slice){key - 1, size + 1}; /* as proto/text.c leaves it */
     *ret_end = key_end + 2;
+    return true;
+}
+
+/* The opaque behind its O; returns where it ends, or NULL when it is too long. */
+static const char *take_opaque(const char *at, const char *end, struct proto_request *request)
+{
+    const char *opaque_end = proto_scan_blank(at, end);
+    const size_t size = (size_t)(opaque_end - at);
+
+    if (size > BASE_OPAQUE_SIZE_MAX) {
+        return NULL;
+    }
+    memcpy(request->opaque, at, size);
+    request->opaque_size = (uint8_t)size;
+    return opaque_end;
+}
+
+static bool parse_meta_get(const char *key, const char *end, struct proto_request *request,
+                           const char **ret_end)
+{
+    const char *at = proto_scan_blank(key, end);
+    const size_t size = (size_t)(at - key);
+
+    if (!is_key_size(size)) {
+        return false;
+    }
+    proto_request_start(request, PROTO_META, PROTO_OP_GET);
+    request->key = (struct base_slice){key, size};
+    request->opaque_size = 0;
+    while (end - at > 2 && *at == ' ') {
+        const char letter = at[1];
+        const unsigned int number = (unsigned char)letter - 'a';
+        const uint32_t flag = letter == 'O'      ? (uint32_t)PROTO_FLAG_OPAQUE
+                              : number < LETTERS ? META_FLAGS[number]
+                                                 : 0;
+
+        if (flag == 0 || (request->flags & flag) != 0) {
+            return false;
+        }
+        request->flags |= flag;
+        if ((flag & META_INSTRUCTIONS) == 0) {
+            request->returns[request->return_count++] = letter;
+        }
+        at = letter == 'O' ? take_opaque(at + 2, end, request) : at + 2;
+        if (at == NULL) {
+            return false;
+        }
+    }
+    if (!is_line_end(at, end)) {
+        return false;
+    }
+    *ret_end = at + 2;
     return true;
 }
 
@@ -90,13 +165,18 @@ bool proto_plain_parse(struct base_slice input, struct proto_request *request, s
     const char *line_end;
     bool done = false;
 
-    if (input.size <= WORD_SIZE) {
+    if (input.size <= GETS_WORD_SIZE) {
         return false;
     }
     if (memcmp(input.data, "get ", WORD_SIZE) == 0) {
-        done = parse_get(input.data + WORD_SIZE, end, request, &line_end);
+        done = parse_get(input.data + WORD_SIZE, end, PROTO_FLAG_VALUE, request, &line_end);
     } else if (memcmp(input.data, "set ", WORD_SIZE) == 0) {
         done = parse_set(input.data + WORD_SIZE, end, request, &line_end);
+    } else if (memcmp(input.data, "mg ", META_WORD_SIZE) == 0) {
+        done = parse_meta_get(input.data + META_WORD_SIZE, end, request, &line_end);
+    } else if (memcmp(input.data, "gets ", GETS_WORD_SIZE) == 0) {
+        done = parse_get(input.data + GETS_WORD_SIZE, end, PROTO_FLAG_VALUE | PROTO_FLAG_CAS_RETURN,
+                         request, &line_end);
     }
     if (done) {
         *ret_consumed = (size_t)(line_end - input.data);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The two lines that most of the world sends most of the time, parsed in one pass:
+ * The lines that most of the world sends most of the time, parsed in one pass:
  *
- *      get <key>\r\n
+ *      get <key>\r\n                                and gets
+ *      mg <key> <flag>...\r\n                       flags of one letter, and the opaque
  *      set <key> <flags> <exptime> <bytes>\r\n
  *
  * Anything out of the ordinary (a second key, noreply, a sign, two blanks, a bare newline) is left
@@ -13,7 +14,7 @@
 
 #include "proto/request.h"
 
-/* Returns false, with nothing written, when it is not one of the two. */
+/* Returns false when it is none of them; what *request holds then means nothing. */
 bool proto_plain_parse(struct base_slice input, struct proto_request *request,
                        size_t *ret_consumed);
 

@@ -79,7 +79,9 @@ enum { PROTO_RETURN_MAX = 8 }; /* letters: O k c f h l s t, each once at most */
  *              exptime with TTL_SET
  *   STORE      key, mode, exptime, client_flags, value_size, cas
  *   DELETE     key; TOUCH key, exptime; ARITH key, delta, decrement; META_DEBUG key
- *   meta       everything from `key` but `keys` and `arguments`; absent flags are 0, delta is 1
+ *   meta GET   key, opaque_size, returns; and what its flags name
+ *   meta       otherwise everything from `key` but `keys` and `arguments`; absent flags are 0,
+ *              delta is 1
  *   FLUSH_ALL  exptime (0 when absent); VERBOSITY delta: the level, CACHE_MEMLIMIT delta: MiB
  *   others     arguments
  * The parsers leave the rest as it was: clearing it all costs more than parsing a get.

@@ -64,9 +64,15 @@ bool proto_text_next_token(struct base_slice *rest, struct base_slice *ret_token
 
 enum { PROTO_TEXT_REPLY_MAX = 512 };
 
-/* "VALUE <key> <flags> <bytes>[ <cas>]\r\n"; the value, "\r\n" and at last "END\r\n" follow. */
-size_t proto_text_write_value(char *out, struct base_slice key, const struct proto_reply *reply,
-                              bool with_cas);
+/*
+ * "VALUE <key> <flags> <bytes>[ <cas>]\r\n"; the value, "\r\n" and at last "END\r\n" follow.
+ * cas  NULL: not asked for
+ */
+size_t proto_text_write_value(char *out, struct base_slice key, uint32_t client_flags,
+                              uint64_t value_size, const uint64_t *cas);
+/* The same with the value and its "\r\n": `out` has room for PROTO_TEXT_REPLY_MAX and the value. */
+size_t proto_text_write_hit(char *out, struct base_slice key, uint32_t client_flags,
+                            struct base_slice value, const uint64_t *cas);
 /*
  * The answer of any request whose answer is one line: STORED, NOT_FOUND, 42, OK, an error line, ...
  * Returns 0 under noreply. Not for the hits of a GET; VERSION, stats and dumps are the server's.

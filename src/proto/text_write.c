@@ -24,19 +24,29 @@ static char *put_number(char *out, uint64_t number)
     return out + base_num_write_u64(out, number);
 }
 
-size_t proto_text_write_value(char *out, struct base_slice key, const struct proto_reply *reply,
-                              bool with_cas)
+size_t proto_text_write_value(char *out, struct base_slice key, uint32_t client_flags,
+                              uint64_t value_size, const uint64_t *cas)
 {
     char *end = out;
 
     CHECK(key.size >= 1 && key.size <= BASE_KEY_SIZE_MAX);
     end = put(end, BASE_SLICE("VALUE "));
     end = put(end, key);
-    end = put_number(end, reply->client_flags);
-    end = put_number(end, reply->value_size);
-    if (with_cas) {
-        end = put_number(end, reply->cas);
+    end = put_number(end, client_flags);
+    end = put_number(end, value_size);
+    if (cas != NULL) {
+        end = put_number(end, *cas);
     }
+    end = put(end, BASE_SLICE("\r\n"));
+    return (size_t)(end - out);
+}
+
+size_t proto_text_write_hit(char *out, struct base_slice key, uint32_t client_flags,
+                            struct base_slice value, const uint64_t *cas)
+{
+    char *end = out + proto_text_write_value(out, key, client_flags, value.size, cas);
+
+    end = put(end, value);
     end = put(end, BASE_SLICE("\r\n"));
     return (size_t)(end - out);
 }

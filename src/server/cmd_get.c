@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * get, gets, gat, gats: many keys, one reply of VALUE lines closed by END.
+ * get, gets, gat, gats: keys, and a reply of VALUE lines closed by END.
  *
  * Keys are looked up in groups, so that the memory of a whole group is on its way before the
- * first of them is needed. A hit is written as header, value, \r\n straight into the output.
+ * first of them is needed: the keys of one line, or one key each of requests that arrived
+ * together (reads, mg among them). A hit is written as header, value, \r\n straight into the
+ * output.
  */
 #include "proto/text.h"
+#include "server/batch.h"
 #include "server/command.h"
 #include "server/parked.h"
 
@@ -17,46 +20,163 @@ struct wish {
     uint32_t get_flags;
 };
 
-static const struct base_slice end_line = {"END\r\n", 5};
+static const struct base_slice END_LINE = {"END\r\n", 5};
+static const struct base_slice VALUE_END = {"\r\n", 2};
+static const struct base_slice NOTHING = {"", 0};
 
-/* The item's lines: "VALUE key flags size[ cas]\r\n", value, "\r\n"; `tail` behind them. */
-static bool write_hit(struct server_conn *conn, struct base_slice key, struct larder_ref *ref,
-                      bool with_cas, struct base_slice tail)
+/* ---- one key's lines ---- */
+
+static bool write_line(struct server_output *output, struct base_slice line)
 {
-    struct proto_reply reply = {
-        .status = PROTO_STATUS_HIT,
-        .client_flags = ref->client_flags,
-        .value_size = ref->value_size,
-        .cas = server_shown_cas(conn->worker, ref->cas),
-    };
-    size_t value_size = (size_t)ref->value_size;
-    bool copy = value_size <= SERVER_COPY_MAX;
-    char *out = net_stream_room(&conn->stream, PROTO_TEXT_REPLY_MAX + (copy ? value_size : 0));
-    if (out == NULL) {
-        server_release(conn->worker, ref);
+    if (!server_output_need(output, PROTO_TEXT_REPLY_MAX)) {
         return false;
     }
-    size_t size = proto_text_write_value(out, key, &reply, with_cas);
-    if (!copy) {
-        net_stream_wrote(&conn->stream, size);
-        return server_send_value(conn, ref) &&
-               net_stream_write(&conn->stream, tail.data, tail.size);
-    }
-    /* One flat piece: the smallest number of copies, and of calls. */
-    memcpy(out + size, ref->value, value_size);
-    size += value_size;
-    out[size++] = '\r';
-    out[size++] = '\n';
-    memcpy(out + size, tail.data, tail.size);
-    net_stream_wrote(&conn->stream, size + tail.size);
-    server_release(conn->worker, ref);
+    memcpy(output->at, line.data, line.size);
+    output->at += line.size;
     return true;
 }
 
+/* A value too large to be copied is sent from where it is. */
+static bool write_lent(struct server_conn *conn, struct server_output *output,
+                       const struct larder_key *key, struct larder_ref *ref, const uint64_t *cas)
+{
+    if (!server_output_need(output, PROTO_TEXT_REPLY_MAX)) {
+        return false;
+    }
+    output->at += proto_text_write_value(output->at, (struct base_slice){key->data, key->size},
+                                         ref->client_flags, ref->value_size, cas);
+    server_output_end(output);
+    return server_lend_value(conn, ref) && write_line(output, VALUE_END);
+}
+
+/* The item's lines: "VALUE key flags size[ cas]\r\n", value, "\r\n". */
+static bool write_hit(struct server_conn *conn, struct server_output *output,
+                      const struct larder_key *key, struct larder_ref *ref, bool with_cas)
+{
+    uint64_t shown_cas = 0;
+    const uint64_t *cas = NULL;
+    if (with_cas) {
+        shown_cas = server_shown_cas(conn->worker, ref->cas);
+        cas = &shown_cas;
+    }
+    if (BASE_UNLIKELY(!server_is_copied(ref->value_size))) {
+        return write_lent(conn, output, key, ref, cas);
+    }
+    /* One flat piece: the smallest number of copies, and of calls. END follows within its room. */
+    const struct base_slice value = {ref->value, (size_t)ref->value_size};
+    if (!server_output_need(output, PROTO_TEXT_REPLY_MAX + value.size)) {
+        return false;
+    }
+    output->at += proto_text_write_hit(output->at, (struct base_slice){key->data, key->size},
+                                       ref->client_flags, value, cas);
+    return true;
+}
+
+/* ---- reads that arrived together ---- */
+
+/* What an mg may ask for and still be a read. */
+#define META_READ                                                                                  \
+    (PROTO_FLAG_BASE64 | PROTO_FLAG_CAS_RETURN | PROTO_FLAG_CLIENT_FLAGS | PROTO_FLAG_HIT_BEFORE | \
+     PROTO_FLAG_KEY_RETURN | PROTO_FLAG_LAST_ACCESS | PROTO_FLAG_OPAQUE | PROTO_FLAG_QUIET |       \
+     PROTO_FLAG_SIZE_RETURN | PROTO_FLAG_TTL_RETURN | PROTO_FLAG_VALUE | PROTO_FLAG_NO_BUMP)
+
+static bool is_single(const struct proto_request *request)
+{
+    return request->key.data + request->key.size == request->keys.data + request->keys.size &&
+           request->key.size > 0 && !request->keys_continue && !request->keys_continued;
+}
+
+bool server_is_read(const struct proto_request *request)
+{
+    if (request->op != PROTO_OP_GET) {
+        return false;
+    }
+    if (request->dialect == PROTO_META) {
+        return (request->flags & ~(uint32_t)META_READ) == 0;
+    }
+    return (request->flags & PROTO_FLAG_TTL_SET) == 0 && is_single(request);
+}
+
+bool server_reads_together(const struct server_conn *conn)
+{
+    const struct server *server = conn->worker->server;
+    return !server->async && !server_prefixes_on(server) &&
+           !server_watched(server, SERVER_WATCH_FETCHERS);
+}
+
+static uint32_t get_flags(const struct proto_request *request)
+{
+    return ((request->flags & PROTO_FLAG_CAS_RETURN) != 0 ? (uint32_t)LARDER_GET_CAS : 0) |
+           ((request->flags & PROTO_FLAG_NO_BUMP) != 0 ? (uint32_t)LARDER_GET_PEEK : 0);
+}
+
+/* How many reads from `first` on ask the engine for the same. */
+static uint32_t run_length(const struct server_batch *batch, uint32_t first, uint32_t count_max,
+                           uint32_t flags)
+{
+    uint32_t count = 1;
+    while (count < count_max && batch->entries[first + count].is_read &&
+           get_flags(&batch->entries[first + count].request) == flags) {
+        count++;
+    }
+    return count;
+}
+
+/* The answer of one read; *hit is what the look-up said, and may be corrected. */
+static enum server_done answer_read(struct server_conn *conn, struct server_output *output,
+                                    struct proto_request *request, const struct larder_key *key,
+                                    struct larder_ref *ref, bool *hit)
+{
+    if (request->dialect == PROTO_META) {
+        return server_meta_read(conn, request, key, *hit ? ref : NULL, output, hit);
+    }
+    const bool with_cas = (request->flags & PROTO_FLAG_CAS_RETURN) != 0;
+    const bool written = !*hit || write_hit(conn, output, key, ref, with_cas);
+    return written && write_line(output, END_LINE) ? SERVER_DONE : SERVER_HANGUP;
+}
+
+enum server_done server_cmd_reads(struct server_conn *conn, struct server_batch *batch,
+                                  uint32_t first, uint32_t count_max, uint32_t *ret_count)
+{
+    struct server_worker *worker = conn->worker;
+    const struct larder_engine_ops *ops = server_ops(worker);
+    const uint32_t flags = get_flags(&batch->entries[first].request);
+    const uint32_t count = run_length(batch, first, count_max, flags);
+    struct server_output output = {.stream = &conn->stream};
+    enum server_done result = SERVER_DONE;
+    uint32_t done = 0;
+    uint32_t hit_count = 0;
+    uint32_t meta_count = 0;
+
+    conn->busy_count = 0;
+    ops->get(worker->engine_thread, &batch->keys[first], count, flags, 0, batch->refs,
+             batch->results);
+    while (done < count && result == SERVER_DONE &&
+           net_stream_unsent(&conn->stream) <= SERVER_OUTPUT_MAX) {
+        struct server_entry *entry = &batch->entries[first + done];
+        bool hit = batch->results[done] == LARDER_OK;
+        result = answer_read(conn, &output, &entry->request, &batch->keys[first + done],
+                             &batch->refs[done], &hit);
+        hit_count += hit ? 1 : 0;
+        meta_count += entry->request.dialect == PROTO_META ? 1 : 0;
+        done++;
+    }
+    server_output_end(&output);
+    ops->release(worker->engine_thread, batch->refs, count); /* but what is lent to the socket */
+    SERVER_COUNT_N(worker, cmd_get, done);
+    SERVER_COUNT_N(worker, cmd_meta, meta_count);
+    SERVER_COUNT_N(worker, get_hits, hit_count);
+    SERVER_COUNT_N(worker, get_misses, done - hit_count);
+    *ret_count = done;
+    return result;
+}
+
+/* ---- lines of many keys, and those with a touch ---- */
+
 /* One key's answer, and what follows it. Returns false when the connection has to go. */
 static bool answer_key(struct server_call *call, const struct wish *wish,
-                       const struct larder_key *key, enum larder_result result,
-                       struct larder_ref *ref, struct base_slice tail)
+                       struct server_output *output, const struct larder_key *key,
+                       enum larder_result result, struct larder_ref *ref, struct base_slice tail)
 {
     struct server_worker *worker = call->worker;
     struct base_slice name = {key->data, key->size};
@@ -68,12 +188,12 @@ static bool answer_key(struct server_call *call, const struct wish *wish,
     if (BASE_UNLIKELY(server_watched(worker->server, SERVER_WATCH_FETCHERS))) {
         server_watch_fetch(call, name, result, ref);
     }
-    if (!hit) {
-        return tail.size == 0 || net_stream_write(&call->conn->stream, tail.data, tail.size);
-    }
-    bool written = write_hit(call->conn, name, ref, wish->with_cas, tail);
-    if (wish->touch && written) {
+    bool written = !hit || write_hit(call->conn, output, key, ref, wish->with_cas);
+    written = written && (tail.size == 0 || write_line(output, tail));
+    if (wish->touch && hit && written) {
         /* After the answer, as memcached does: a touch into the past still shows the item. */
+        server_output_end(output);
+        server_release(worker, ref);
         (void)server_touch(call, key, wish->expires_at_s);
     }
     return written;
@@ -111,34 +231,40 @@ static uint32_t group_size(const struct server_call *call, const struct wish *wi
     return wish->touch ? 1 : BASE_BATCH_MAX;
 }
 
+/* Answers a group, as far as the client takes it: *ret_done keys. False: the connection goes. */
+static bool answer_group(struct server_call *call, const struct wish *wish, uint32_t count,
+                         const struct larder_key *keys, const enum larder_result *results,
+                         struct larder_ref *refs, uint32_t *ret_done)
+{
+    struct net_stream *stream = &call->conn->stream;
+    struct server_output output = {.stream = stream};
+    uint32_t done = 0;
+    bool open = true;
+    while (done < count && open && !net_stream_is_full(stream)) {
+        open = answer_key(call, wish, &output, &keys[done], results[done], &refs[done], NOTHING);
+        done++;
+    }
+    server_output_end(&output);
+    server_ops(call->worker)->release(call->worker->engine_thread, refs, count);
+    *ret_done = done;
+    return open;
+}
+
 /* A line of many keys, or part of one. */
 static enum server_done get_many(struct server_call *call, const struct wish *wish)
 {
     struct server_conn *conn = call->conn;
-    const struct base_slice nothing = {"", 0};
     struct larder_key keys[BASE_BATCH_MAX];
     struct larder_ref refs[BASE_BATCH_MAX];
     enum larder_result results[BASE_BATCH_MAX];
     struct base_slice line = rest_of_line(call);
     uint32_t count;
     while ((count = next_keys(&line, keys, group_size(call, wish))) > 0) {
-        if (count > 1) {
-            server_ops(call->worker)->prefetch(call->worker->engine_thread, keys, count);
-        }
+        uint32_t done = 0;
         if (!server_get(call, keys, count, wish->get_flags, refs, results)) {
             return SERVER_PARK;
         }
-        uint32_t done = 0;
-        bool open = true;
-        while (done < count && open && !net_stream_is_full(&conn->stream)) {
-            open = answer_key(call, wish, &keys[done], results[done], &refs[done], nothing);
-            done++;
-        }
-        for (uint32_t i = done; i < count; i++) {
-            if (results[i] == LARDER_OK) {
-                server_release(call->worker, &refs[i]);
-            }
-        }
+        bool open = answer_group(call, wish, count, keys, results, refs, &done);
         conn->keys_done += done;
         if (!open) {
             return SERVER_HANGUP;
@@ -151,19 +277,23 @@ static enum server_done get_many(struct server_call *call, const struct wish *wi
     if (call->request->keys_continue) {
         return SERVER_DONE;
     }
-    return net_stream_write(&conn->stream, end_line.data, end_line.size) ? SERVER_DONE
+    return net_stream_write(&conn->stream, END_LINE.data, END_LINE.size) ? SERVER_DONE
                                                                          : SERVER_HANGUP;
 }
 
-/* The usual case: its key is hashed already, and END goes out with the value. */
+/* Its key is hashed already, and END goes out with the value. */
 static enum server_done get_single(struct server_call *call, const struct wish *wish)
 {
+    struct server_output output = {.stream = &call->conn->stream};
     struct larder_ref ref;
     enum larder_result result = server_find(call, wish->get_flags, &ref);
     if (result == LARDER_PENDING) {
         return SERVER_PARK;
     }
-    return answer_key(call, wish, &call->key, result, &ref, end_line) ? SERVER_DONE : SERVER_HANGUP;
+    bool open = answer_key(call, wish, &output, &call->key, result, &ref, END_LINE);
+    server_output_end(&output);
+    server_release(call->worker, &ref);
+    return open ? SERVER_DONE : SERVER_HANGUP;
 }
 
 enum server_done server_cmd_get(struct server_call *call)
@@ -172,15 +302,10 @@ enum server_done server_cmd_get(struct server_call *call)
     struct wish wish = {
         .with_cas = (request->flags & PROTO_FLAG_CAS_RETURN) != 0,
         .touch = (request->flags & PROTO_FLAG_TTL_SET) != 0,
+        .get_flags = get_flags(request),
     };
-    wish.get_flags = wish.with_cas ? LARDER_GET_CAS : 0;
     if (wish.touch) {
         wish.expires_at_s = base_clock_expiry(&call->worker->server->clock, request->exptime);
     }
-    const bool is_single =
-        request->key.data + request->key.size == request->keys.data + request->keys.size;
-    if (is_single && request->key.size > 0 && !request->keys_continue && !request->keys_continued) {
-        return get_single(call, &wish);
-    }
-    return get_many(call, &wish);
+    return is_single(request) ? get_single(call, &wish) : get_many(call, &wish);
 }

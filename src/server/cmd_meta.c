@@ -6,6 +6,7 @@
  * have one winner, who is told to fetch the value anew (W); the others see Z until it is stored.
  * Who wins is decided by one atomic mark on the item.
  */
+#include "proto/meta.h"
 #include "server/command.h"
 #include "server/ttl.h"
 
@@ -121,7 +122,72 @@ static enum look look(struct server_call *call, struct larder_ref *ref, struct p
     return LOOK_MISS;
 }
 
-enum server_done server_cmd_meta_get(struct server_call *call)
+/* ---- the answer ---- */
+
+/* What the reply says of the item itself. */
+static void describe(const struct server_worker *worker, const struct larder_ref *ref,
+                     struct proto_reply *reply)
+{
+    reply->status = PROTO_STATUS_HIT;
+    reply->client_flags = ref->client_flags;
+    reply->value_size = ref->value_size;
+    reply->cas = server_shown_cas(worker, ref->cas);
+    reply->hit_before = (ref->marks & LARDER_MARK_FETCHED) != 0;
+    reply->last_access_ago_s = server_now_s(worker) - ref->last_access_s;
+}
+
+/* The reply's line, and behind it the value, if it was asked for. */
+static enum server_done write_hit(struct server_conn *conn, struct server_output *output,
+                                  const struct proto_request *request, struct larder_ref *ref,
+                                  const struct proto_reply *reply)
+{
+    const bool with_value = (request->flags & PROTO_FLAG_VALUE) != 0;
+    const bool is_copied = with_value && server_is_copied(ref->value_size);
+    const size_t copy_size = is_copied ? (size_t)ref->value_size : 0;
+    if (!server_output_need(output, PROTO_META_REPLY_MAX + copy_size)) {
+        return SERVER_HANGUP;
+    }
+    output->at += proto_meta_write_reply(output->at, request, reply);
+    if (!with_value) {
+        return SERVER_DONE;
+    }
+    if (is_copied) {
+        memcpy(output->at, ref->value, copy_size);
+        output->at += copy_size;
+    } else {
+        server_output_end(output);
+        if (!server_lend_value(conn, ref) || !server_output_need(output, PROTO_META_REPLY_MAX)) {
+            return SERVER_HANGUP;
+        }
+    }
+    memcpy(output->at, "\r\n", 2);
+    output->at += 2;
+    return SERVER_DONE;
+}
+
+/* The item is there, or was made: say so; then T is obeyed. `ref` is given back. */
+static enum server_done answer_found(struct server_call *call, enum look found,
+                                     struct larder_ref *ref, struct proto_reply *reply)
+{
+    struct proto_request *request = call->request;
+    struct server_output output = {.stream = &call->conn->stream};
+    describe(call->worker, ref, reply);
+    if ((request->flags & PROTO_FLAG_CAS_COMPARE) != 0 && request->cas == reply->cas) {
+        request->flags &= ~(uint32_t)PROTO_FLAG_VALUE; /* C: the client has this very value */
+    }
+    enum server_done done = write_hit(call->conn, &output, request, ref, reply);
+    server_output_end(&output);
+    server_release(call->worker, ref);
+    const bool is_touch = found == LOOK_HIT && (request->flags & PROTO_FLAG_TTL_SET) != 0;
+    if (is_touch && done == SERVER_DONE) {
+        /* After the answer: it may have to give references back. */
+        (void)server_touch(call, &call->key,
+                           base_clock_expiry(&call->worker->server->clock, request->exptime));
+    }
+    return done;
+}
+
+static enum server_done get(struct server_call *call, bool *ret_hit)
 {
     struct larder_ref ref;
     struct proto_reply reply;
@@ -133,35 +199,52 @@ enum server_done server_cmd_meta_get(struct server_call *call)
     if (found == LOOK_PENDING) {
         return SERVER_PARK;
     }
-    const bool is_hit = found == LOOK_HIT || found == LOOK_CREATED;
-    server_count_key(call->worker, (call->request->flags & PROTO_FLAG_TTL_SET) != 0, is_hit);
-    if (!is_hit) {
-        return server_reply(call, &reply);
-    }
-    reply.status = PROTO_STATUS_HIT;
-    reply.client_flags = ref.client_flags;
-    reply.value_size = ref.value_size;
-    reply.cas = server_shown_cas(call->worker, ref.cas);
-    reply.hit_before = (ref.marks & LARDER_MARK_FETCHED) != 0;
-    reply.last_access_ago_s = server_now_s(call->worker) - ref.last_access_s;
+    *ret_hit = found == LOOK_HIT || found == LOOK_CREATED;
+    return *ret_hit ? answer_found(call, found, &ref, &reply) : server_reply(call, &reply);
+}
 
-    struct proto_request *request = call->request;
-    if ((request->flags & PROTO_FLAG_CAS_COMPARE) != 0 && request->cas == reply.cas) {
-        request->flags &= ~(uint32_t)PROTO_FLAG_VALUE; /* C: the client has this very value */
-    }
-    const bool is_touch = found == LOOK_HIT && (request->flags & PROTO_FLAG_TTL_SET) != 0;
-    enum server_done done = server_reply(call, &reply);
-    if (done == SERVER_DONE && (request->flags & PROTO_FLAG_VALUE) != 0) {
-        done = server_send_value(call->conn, &ref) ? SERVER_DONE : SERVER_HANGUP;
-    } else {
-        server_release(call->worker, &ref);
-    }
-    if (is_touch && done == SERVER_DONE) {
-        /* After the answer: it may have to give references back. */
-        (void)server_touch(call, &call->key,
-                           base_clock_expiry(&call->worker->server->clock, request->exptime));
+enum server_done server_cmd_meta_get(struct server_call *call)
+{
+    bool hit = false;
+    enum server_done done = get(call, &hit);
+    if (done != SERVER_PARK) {
+        server_count_key(call->worker, (call->request->flags & PROTO_FLAG_TTL_SET) != 0, hit);
     }
     return done;
+}
+
+/* A read that finds a stale or won item may win it: the way of all others. */
+static enum server_done read_marked(struct server_call *call, struct larder_ref *ref, bool *ret_hit)
+{
+    struct proto_reply reply = {.status = PROTO_STATUS_MISS};
+    if (look_at(call, ref, &reply) == LOOK_HIT) {
+        return answer_found(call, LOOK_HIT, ref, &reply);
+    }
+    server_release(call->worker, ref);
+    return get(call, ret_hit);
+}
+
+enum server_done server_meta_read(struct server_conn *conn, struct proto_request *request,
+                                  const struct larder_key *key, struct larder_ref *ref,
+                                  struct server_output *output, bool *ret_hit)
+{
+    struct proto_reply reply = {.status = PROTO_STATUS_MISS};
+    if (ref == NULL) {
+        if (!server_output_need(output, PROTO_META_REPLY_MAX)) {
+            return SERVER_HANGUP;
+        }
+        output->at += proto_meta_write_reply(output->at, request, &reply);
+        return SERVER_DONE;
+    }
+    if (BASE_UNLIKELY((ref->marks & (LARDER_MARK_STALE | LARDER_MARK_WON)) != 0)) {
+        struct server_call call = {
+            .conn = conn, .worker = conn->worker, .request = request, .key = *key};
+        server_output_end(output);
+        return read_marked(&call, ref, ret_hit);
+    }
+    describe(conn->worker, ref, &reply);
+    reply.ttl_s = server_ttl_s(conn->worker, ref->expires_at_s);
+    return write_hit(conn, output, request, ref, &reply);
 }
 
 enum server_done server_cmd_meta_debug(struct server_call *call)

@@ -147,19 +147,12 @@ static void value_sent(void *arg, uint64_t number)
     server_ops(worker)->release(worker->engine_thread, &ref, 1);
 }
 
-bool server_send_value(struct server_conn *conn, struct larder_ref *ref)
+bool server_lend_value(struct server_conn *conn, struct larder_ref *ref)
 {
-    struct server_worker *worker = conn->worker;
-    bool done;
-    if (ref->value_size <= SERVER_COPY_MAX) {
-        /* One flat send beats a vector of pieces up to here (doc/design, event loops). */
-        done = net_stream_write(&conn->stream, ref->value, (size_t)ref->value_size);
-        server_release(worker, ref);
-    } else {
-        done = net_stream_lend(&conn->stream, ref->value, (size_t)ref->value_size,
-                               ref->pin != 0 ? value_sent : NULL, worker, ref->pin);
-    }
-    return done && net_stream_write(&conn->stream, "\r\n", 2);
+    const uint64_t pin = ref->pin;
+    ref->pin = 0;
+    return net_stream_lend(&conn->stream, ref->value, (size_t)ref->value_size,
+                           pin != 0 ? value_sent : NULL, conn->worker, pin);
 }
 
 /* ---- the engine ---- */

@@ -8,6 +8,7 @@
 #ifndef LARDER_SERVER_COMMAND_H
 #define LARDER_SERVER_COMMAND_H
 
+#include "server/output.h"
 #include "server/prefix.h"
 #include "server/server_priv.h"
 #include "server/watch.h"
@@ -28,8 +29,13 @@ enum server_done server_reply_error(struct server_call *call, enum proto_error e
 enum server_done server_reply_bad_line(struct server_conn *conn, enum proto_error error);
 /* A line of the caller's own words, with its \r\n. Hidden by noreply. */
 enum server_done server_reply_text(struct server_call *call, struct base_slice text);
-/* A value and its \r\n: copied when small, else lent to the socket; `ref` is given. */
-BASE_MUST_USE bool server_send_value(struct server_conn *conn, struct larder_ref *ref);
+/* Is a value of this size copied into the reply? A larger one is lent to the socket. */
+static inline bool server_is_copied(uint64_t value_size)
+{
+    return value_size <= SERVER_COPY_MAX;
+}
+/* A value that is not copied: lent to the socket. `ref` is given. */
+BASE_MUST_USE bool server_lend_value(struct server_conn *conn, struct larder_ref *ref);
 
 /* ---- what every handler needs of the engine ---- */
 
@@ -77,6 +83,26 @@ uint64_t server_shown_cas(const struct server_worker *worker, uint64_t cas);
 
 /* A data block that is not even wanted: too large, or no memory. The older value goes, as in memcached. */
 enum server_done server_refuse_store(struct server_call *call, enum proto_error error);
+
+/* ---- reads that arrived together; cmd_get.c ---- */
+
+/* A request that is one look-up and its answer: get and gets of one key, mg that changes nothing. */
+bool server_is_read(const struct proto_request *request);
+/* Reads may be run together now: nobody wants to hear of each, and the engine answers at once. */
+bool server_reads_together(const struct server_conn *conn);
+/*
+ * Answer the read in entry `first` and those that follow it and are alike, at most count_max.
+ * *ret_count: how many were answered, 1 or more; fewer when the output is full.
+ */
+enum server_done server_cmd_reads(struct server_conn *conn, struct server_batch *batch,
+                                  uint32_t first, uint32_t count_max, uint32_t *ret_count);
+/*
+ * An mg that is a read, answered from what the look-up found. ref NULL: nothing. *ret_hit: whether
+ * there was an item in the end. cmd_meta.c
+ */
+enum server_done server_meta_read(struct server_conn *conn, struct proto_request *request,
+                                  const struct larder_key *key, struct larder_ref *ref,
+                                  struct server_output *output, bool *ret_hit);
 
 /* ---- handlers, one file per family ---- */
 

@@ -22,6 +22,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "proto/text.h"
+#include "server/batch.h"
 #include "server/command.h"
 #include "server/dump.h"
 #include "server/parked.h"
@@ -32,34 +33,6 @@ enum {
     WAIT_FOR_VALUE_MAX =
         4096,                 /* bytes of an incomplete data block that waits in the input buffer */
     YIELD_AFTER_NS = 1000000, /* of one connection's requests, then the others have their turn */
-};
-
-/* Why a batch ended before the input did. */
-enum ending {
-    ENDING_FULL,   /* BASE_BATCH_MAX requests, or all of the input */
-    ENDING_MORE,   /* the rest is not a whole request yet */
-    ENDING_VALUE,  /* of the next request only the data block is not whole yet */
-    ENDING_BAD,    /* a line that gets `error` */
-    ENDING_CLOSE,  /* a line that ends the connection */
-    ENDING_UPLOAD, /* the last request's data block is still to come */
-    ENDING_KEYS,   /* the last request's line is still to come */
-};
-
-struct entry {
-    struct proto_request request;
-    struct larder_piece value; /* STORE: its data block, in the input */
-    size_t end;                /* of the request, data block included; bytes into the input */
-    bool value_bad;            /* the data block does not end in \r\n */
-};
-
-struct server_batch {
-    struct larder_key keys[BASE_BATCH_MAX];
-    struct entry entries[BASE_BATCH_MAX];
-    uint32_t count;
-    enum ending ending;
-    enum proto_error error; /* BAD */
-    uint64_t swallow;       /* BAD: bytes behind the line to throw away */
-    size_t end;             /* BAD: behind the line */
 };
 
 struct server_batch *server_batch_create(void)
@@ -77,7 +50,7 @@ static struct server_conn *conn_of(struct net_stream *stream)
 /* ---- parse ---- */
 
 /* A STORE whose line ends at entry->end: is its data block there? False: the batch ends with it. */
-static bool take_value(struct server_batch *batch, struct entry *entry, const char *data,
+static bool take_value(struct server_batch *batch, struct server_entry *entry, const char *data,
                        size_t size, size_t line_size)
 {
     const size_t at = entry->end;
@@ -90,12 +63,12 @@ static bool take_value(struct server_batch *batch, struct entry *entry, const ch
     }
     /* What waits must be less than a block, its line included, and blanks make lines long. */
     if (want <= WAIT_FOR_VALUE_MAX && line_size + want <= BASE_BLOCK_ROOM) {
-        batch->ending = ENDING_VALUE;
+        batch->ending = SERVER_ENDING_VALUE;
         return false;
     }
     entry->end = at;
     batch->count++;
-    batch->ending = ENDING_UPLOAD;
+    batch->ending = SERVER_ENDING_UPLOAD;
     return false;
 }
 
@@ -104,27 +77,30 @@ static void parse_batch(struct server_batch *batch, const char *data, size_t siz
 {
     size_t at = 0;
     batch->count = 0;
-    batch->ending = ENDING_FULL;
+    batch->read_count = 0;
+    batch->ending = SERVER_ENDING_FULL;
     while (at < size && batch->count < BASE_BATCH_MAX) {
-        struct entry *entry = &batch->entries[batch->count];
+        struct server_entry *entry = &batch->entries[batch->count];
         struct base_slice input = {data + at, size - at};
         size_t used = 0;
         switch (proto_text_parse(input, &entry->request, &used, &batch->error, &batch->swallow)) {
         case PROTO_MORE:
-            batch->ending = ENDING_MORE;
+            batch->ending = SERVER_ENDING_MORE;
             return;
         case PROTO_BAD:
-            batch->ending = ENDING_BAD;
+            batch->ending = SERVER_ENDING_BAD;
             batch->end = at + used;
             return;
         case PROTO_CLOSE:
-            batch->ending = ENDING_CLOSE;
+            batch->ending = SERVER_ENDING_CLOSE;
             return;
         case PROTO_DONE:
             break;
         }
         at += used;
         entry->end = at;
+        entry->is_read = server_is_read(&entry->request);
+        batch->read_count += entry->is_read ? 1 : 0;
         batch->keys[batch->count] = server_key(entry->request.key);
         if (entry->request.op == PROTO_OP_STORE) {
             if (!take_value(batch, entry, data, size, used)) {
@@ -134,7 +110,7 @@ static void parse_batch(struct server_batch *batch, const char *data, size_t siz
         }
         batch->count++;
         if (entry->request.op == PROTO_OP_GET && entry->request.keys_continue) {
-            batch->ending = ENDING_KEYS;
+            batch->ending = SERVER_ENDING_KEYS;
             return;
         }
     }
@@ -169,7 +145,7 @@ static void begin_swallow(struct server_conn *conn, uint64_t size)
     }
 }
 
-static enum server_done run_entry(struct server_conn *conn, struct entry *entry,
+static enum server_done run_entry(struct server_conn *conn, struct server_entry *entry,
                                   const struct larder_key *key)
 {
     struct server_call call = {
@@ -190,7 +166,7 @@ static enum server_done run_entry(struct server_conn *conn, struct entry *entry,
 }
 
 /* The request in the last entry waits for its data block. Returns bytes consumed. */
-static size_t start_upload(struct server_conn *conn, struct entry *entry,
+static size_t start_upload(struct server_conn *conn, struct server_entry *entry,
                            const struct larder_key *key, const char *data, size_t size)
 {
     size_t there = size - entry->end;
@@ -233,13 +209,13 @@ static size_t run_ending(struct server_conn *conn, struct server_batch *batch, c
                          size_t size, size_t done)
 {
     switch (batch->ending) {
-    case ENDING_VALUE:
+    case SERVER_ENDING_VALUE:
         conn->waits_for_value = true;
         return done;
-    case ENDING_FULL:
-    case ENDING_MORE:
+    case SERVER_ENDING_FULL:
+    case SERVER_ENDING_MORE:
         return done;
-    case ENDING_BAD:
+    case SERVER_ENDING_BAD:
         conn->keys_done = 0; /* of a line that grew since its first keys were answered */
         if (server_reply_bad_line(conn, batch->error) != SERVER_DONE) {
             begin_close(conn);
@@ -252,15 +228,15 @@ static size_t run_ending(struct server_conn *conn, struct server_batch *batch, c
             return size;
         }
         return batch->end;
-    case ENDING_CLOSE:
+    case SERVER_ENDING_CLOSE:
         SERVER_COUNT(conn->worker, conn_cut_line);
         conn->cut_off = true;
         begin_close(conn);
         return size;
-    case ENDING_UPLOAD:
+    case SERVER_ENDING_UPLOAD:
         return start_upload(conn, &batch->entries[batch->count - 1], &batch->keys[batch->count - 1],
                             data, size);
-    case ENDING_KEYS:
+    case SERVER_ENDING_KEYS:
         if (!start_keys(conn, &batch->entries[batch->count - 1].request)) {
             SERVER_COUNT(conn->worker, conn_no_memory);
             begin_close(conn);
@@ -271,20 +247,31 @@ static size_t run_ending(struct server_conn *conn, struct server_batch *batch, c
     NEVER("every ending has its case");
 }
 
+/* The next of the batch's requests: one, or a run of reads. *ret_count: how many were run. */
+static enum server_done run_some(struct server_conn *conn, struct server_batch *batch,
+                                 uint32_t first, uint32_t count_max, uint32_t *ret_count)
+{
+    if (batch->entries[first].is_read && server_reads_together(conn)) {
+        return server_cmd_reads(conn, batch, first, count_max, ret_count);
+    }
+    *ret_count = 1;
+    return run_entry(conn, &batch->entries[first], &batch->keys[first]);
+}
+
 /* Parse, prefetch, answer. Returns bytes consumed; 0 when there is no whole request. */
 static size_t run_batch(struct server_conn *conn, const char *data, size_t size)
 {
     struct server_worker *worker = conn->worker;
     struct server_batch *batch = worker->batch;
     parse_batch(batch, data, size);
-    if (batch->count > 1) {
+    if (batch->count > 1 && batch->read_count < batch->count) {
+        /* Reads that are looked up together bring their memory in by themselves. */
         server_ops(worker)->prefetch(worker->engine_thread, batch->keys, batch->count);
     }
-    uint32_t run_count = batch->count - (batch->ending == ENDING_UPLOAD ? 1 : 0);
+    uint32_t run_count = batch->count - (batch->ending == SERVER_ENDING_UPLOAD ? 1 : 0);
     size_t done = 0;
-    for (uint32_t i = 0; i < run_count; i++) {
-        struct entry *entry = &batch->entries[i];
-        switch (run_entry(conn, entry, &batch->keys[i])) {
+    for (uint32_t i = 0, count = 1; i < run_count; i += count) {
+        switch (run_some(conn, batch, i, run_count - i, &count)) {
         case SERVER_DONE:
             break;
         case SERVER_PARK:
@@ -293,7 +280,7 @@ static size_t run_batch(struct server_conn *conn, const char *data, size_t size)
             hang_up(conn);
             return size;
         }
-        done = entry->end;
+        done = batch->entries[i + count - 1].end;
         if (conn->state != SERVER_CONN_COMMAND ||
             net_stream_unsent(&conn->stream) > SERVER_OUTPUT_MAX) {
             return done; /* taken over by a handler, or more than the client takes: later */

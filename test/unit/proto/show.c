@@ -59,12 +59,23 @@ static void add_store(const struct proto_request *request)
     add(" %s", modes[request->mode]);
 }
 
+/* The fields that an mg may leave as they were when their flag is absent. */
+static void show_meta_get(const struct proto_request *request)
+{
+    add_number("exptime", (request->flags & PROTO_FLAG_TTL_SET) != 0 ? request->exptime : 0);
+    add_number("vivify", (request->flags & PROTO_FLAG_VIVIFY) != 0 ? request->vivify_exptime : 0);
+    add_number("recache",
+               (request->flags & PROTO_FLAG_RECACHE) != 0 ? request->recache_below_s : 0);
+    add_unsigned("cas", (request->flags & PROTO_FLAG_CAS_COMPARE) != 0 ? request->cas : 0);
+    add_unsigned("assign", (request->flags & PROTO_FLAG_CAS_ASSIGN) != 0 ? request->cas_assign : 0);
+}
+
 static void show_meta(const struct proto_request *request)
 {
     if (request->op == PROTO_OP_STORE) {
         add_store(request);
     }
-    add("%s", request->decrement ? " decrement" : "");
+    add("%s", request->op != PROTO_OP_GET && request->decrement ? " decrement" : "");
     add_flags(request->flags);
     if (request->op == PROTO_OP_NOOP) {
         return;
@@ -75,6 +86,10 @@ static void show_meta(const struct proto_request *request)
     }
     if (request->opaque_size > 0) {
         add_slice("opaque", (struct base_slice){request->opaque, request->opaque_size});
+    }
+    if (request->op == PROTO_OP_GET) {
+        show_meta_get(request);
+        return;
     }
     add_number("exptime", request->exptime);
     add_number("vivify", request->vivify_exptime);

@@ -43,11 +43,11 @@ static void every_error_line_fits(void **state)
     }
 }
 
-static void check_value(struct base_slice key, const struct proto_reply *reply, bool with_cas,
-                        const char *expected)
+static void check_value(struct base_slice key, uint32_t client_flags, uint64_t value_size,
+                        const uint64_t *cas, const char *expected)
 {
     char out[PROTO_TEXT_REPLY_MAX + 1];
-    const size_t size = proto_text_write_value(out, key, reply, with_cas);
+    const size_t size = proto_text_write_value(out, key, client_flags, value_size, cas);
 
     assert_true(size <= PROTO_TEXT_REPLY_MAX);
     out[size] = '\0';
@@ -56,15 +56,28 @@ static void check_value(struct base_slice key, const struct proto_reply *reply, 
 
 static void values_have_a_header(void **state)
 {
-    const struct proto_reply small = {.client_flags = 1, .value_size = 2, .cas = 3};
-    const struct proto_reply large = {
-        .client_flags = UINT32_MAX, .value_size = UINT64_MAX, .cas = UINT64_MAX};
+    const uint64_t three = 3, largest = UINT64_MAX;
 
     (void)state;
-    check_value(BASE_SLICE("k"), &small, false, "VALUE k 1 2\r\n");
-    check_value(BASE_SLICE("k"), &small, true, "VALUE k 1 2 3\r\n");
-    check_value(BASE_SLICE(K250), &large, true,
+    check_value(BASE_SLICE("k"), 1, 2, NULL, "VALUE k 1 2\r\n");
+    check_value(BASE_SLICE("k"), 1, 2, &three, "VALUE k 1 2 3\r\n");
+    check_value(BASE_SLICE(K250), UINT32_MAX, UINT64_MAX, &largest,
                 "VALUE " K250 " 4294967295 18446744073709551615 18446744073709551615\r\n");
+}
+
+static void hits_are_flat(void **state)
+{
+    const uint64_t cas = 3;
+    char out[PROTO_TEXT_REPLY_MAX + 8];
+    size_t size;
+
+    (void)state;
+    size = proto_text_write_hit(out, BASE_SLICE("key"), 0, BASE_SLICE("a\r\nb"), NULL);
+    assert_int_equal(size, strlen("VALUE key 0 4\r\na\r\nb\r\n"));
+    assert_memory_equal(out, "VALUE key 0 4\r\na\r\nb\r\n", size);
+    size = proto_text_write_hit(out, BASE_SLICE("key"), 7, BASE_SLICE(""), &cas);
+    assert_int_equal(size, strlen("VALUE key 7 0 3\r\n\r\n"));
+    assert_memory_equal(out, "VALUE key 7 0 3\r\n\r\n", size);
 }
 
 int main(void)
@@ -73,6 +86,7 @@ int main(void)
         cmocka_unit_test(every_status_has_its_line),
         cmocka_unit_test(every_error_line_fits),
         cmocka_unit_test(values_have_a_header),
+        cmocka_unit_test(hits_are_flat),
     };
 
     return cmocka_run_group_tests_name("proto-text-write", tests, NULL, NULL);
