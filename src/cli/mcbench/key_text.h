@@ -21,10 +21,14 @@ enum {
     BENCH_KEY_NAME_SIZE = 8,   /* bytes of the space's name */
     BENCH_KEY_NUMBER_SIZE = 8, /* bytes of the number */
     BENCH_KEY_SLACK = 16,      /* bytes behind the key that writing may touch */
+    BENCH_KEY_FILLING_BYTE = '.',
 };
 
 extern const char BENCH_KEY_NAMES[][BENCH_KEY_NAME_SIZE]; /* by space */
 extern const char BENCH_KEY_FILLING[BENCH_KEY_SIZE_MAX - BENCH_KEY_SIZE_MIN];
+
+/* 16 bytes of ones, and 16 of zeros: from n bytes before the middle on, a mask of n bytes. */
+extern const char BENCH_KEY_MASK[2 * BENCH_KEY_SLACK];
 
 /* The size of keys whose size is not fixed. */
 uint32_t bench_key_text_size(const struct bench_work *work, uint64_t number);
@@ -35,6 +39,9 @@ static inline uint32_t bench_key_size(const struct bench_work *work, uint64_t nu
                ? work->key_sizes.min
                : bench_key_text_size(work, number);
 }
+
+typedef uint8_t bench_key_bytes __attribute__((vector_size(16)));
+typedef uint64_t bench_key_pair __attribute__((vector_size(16)));
 
 static inline uint64_t bench_key_word(const char *text)
 {
@@ -47,44 +54,69 @@ static inline uint64_t bench_key_word(const char *text)
 /* The 8 letters of a number, as they lie in memory. */
 static inline uint64_t bench_key_letters(uint32_t number)
 {
-    uint64_t letters = __builtin_bswap32(number);
+    const bench_key_bytes word = (bench_key_bytes)(bench_key_pair){htobe32(number), 0};
+    const bench_key_bytes high = word >> 4;
+    const bench_key_bytes low = word & 15;
+    /* The high half bytes and the low ones in turn. */
+    const bench_key_bytes halves =
+        __builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
 
-    /* One byte in every second one, then one half byte in each, the highest in the lowest byte. */
-    letters = (letters << 16 | letters) & 0x0000ffff0000ffffull;
-    letters = (letters << 8 | letters) & 0x00ff00ff00ff00ffull;
-    letters = (letters >> 4 & 0x000f000f000f000full) | (letters << 8 & 0x0f000f000f000f00ull);
-    return htole64(letters + 0x6161616161616161ull);
+    return ((bench_key_pair)(halves + 'a'))[0];
 }
 
-/* Returns the end. Room for the key and BENCH_KEY_SLACK bytes. */
-static BASE_ALWAYS_INLINE char *bench_key_put(const struct bench_work *work, enum bench_space space,
-                                              uint64_t number, char *out)
+/* Keys of one size that needs no loop: writing and comparing them calls nothing. */
+static inline bool bench_key_is_plain(const struct bench_work *work)
 {
-    const uint32_t size = bench_key_size(work, number);
+    return work->key_sizes.kind == BENCH_SIZE_FIXED &&
+           work->key_sizes.min <= BENCH_KEY_SIZE_MIN + BENCH_KEY_SLACK;
+}
+
+/* The first 32 bytes of a key; what is behind its end is anything. */
+static BASE_ALWAYS_INLINE void bench_key_put_plain(enum bench_space space, uint64_t number,
+                                                   char *out)
+{
     const uint64_t letters = bench_key_letters((uint32_t)number);
 
     memcpy(out, BENCH_KEY_NAMES[space], BENCH_KEY_NAME_SIZE);
     memcpy(out + BENCH_KEY_NAME_SIZE, &letters, sizeof letters);
     memcpy(out + BENCH_KEY_SIZE_MIN, BENCH_KEY_FILLING, BENCH_KEY_SLACK);
+}
+
+/* Returns the end. Room for the key and BENCH_KEY_SLACK bytes. */
+static inline char *bench_key_put(const struct bench_work *work, enum bench_space space,
+                                  uint64_t number, char *out)
+{
+    const uint32_t size = bench_key_size(work, number);
+
+    bench_key_put_plain(space, number, out);
     if (BASE_UNLIKELY(size > BENCH_KEY_SIZE_MIN + BENCH_KEY_SLACK)) {
         memcpy(out + BENCH_KEY_SIZE_MIN, BENCH_KEY_FILLING, size - BENCH_KEY_SIZE_MIN);
     }
     return out + size;
 }
 
-/* Is it that key's text? `size` is bench_key_size(), and so many bytes are there. */
-static BASE_ALWAYS_INLINE bool bench_key_is(enum bench_space space, uint64_t number,
-                                            const char *text, uint32_t size)
+/* Is it that key's text, of one that is plain? 32 bytes are there; those behind the key are not looked at. */
+static BASE_ALWAYS_INLINE bool bench_key_is_plainly(enum bench_space space, uint64_t number,
+                                                    const char *text, uint32_t size)
 {
     uint64_t wrong = bench_key_word(text) ^ bench_key_word(BENCH_KEY_NAMES[space]);
+    bench_key_pair filling;
+    bench_key_pair mask;
 
     wrong |= bench_key_word(text + BENCH_KEY_NAME_SIZE) ^ bench_key_letters((uint32_t)number);
-    if (BASE_LIKELY(size == BENCH_KEY_SIZE_MIN + 2 * sizeof wrong)) {
-        wrong |= bench_key_word(text + 16) ^ bench_key_word(BENCH_KEY_FILLING);
-        wrong |= bench_key_word(text + 24) ^ bench_key_word(BENCH_KEY_FILLING);
-        return wrong == 0;
-    }
-    return wrong == 0 &&
+    memcpy(&filling, text + BENCH_KEY_SIZE_MIN, sizeof filling);
+    memcpy(&mask, BENCH_KEY_MASK + BENCH_KEY_SIZE_MIN + BENCH_KEY_SLACK - size, sizeof mask);
+    filling ^= (bench_key_pair)((bench_key_bytes){0} + BENCH_KEY_FILLING_BYTE);
+    filling &= mask;
+    return (wrong | filling[0] | filling[1]) == 0;
+}
+
+/* Is it that key's text? `size` is bench_key_size(), and so many bytes are there. */
+static inline bool bench_key_is(enum bench_space space, uint64_t number, const char *text,
+                                uint32_t size)
+{
+    return bench_key_word(text) == bench_key_word(BENCH_KEY_NAMES[space]) &&
+           bench_key_word(text + BENCH_KEY_NAME_SIZE) == bench_key_letters((uint32_t)number) &&
            memcmp(text + BENCH_KEY_SIZE_MIN, BENCH_KEY_FILLING, size - BENCH_KEY_SIZE_MIN) == 0;
 }
 

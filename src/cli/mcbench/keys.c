@@ -28,6 +28,9 @@ const char BENCH_KEY_FILLING[BENCH_KEY_SIZE_MAX - BENCH_KEY_SIZE_MIN] =
     "..............................................................................";
 /* clang-format on */
 
+const char BENCH_KEY_MASK[2 * BENCH_KEY_SLACK] =
+    "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
+
 /* ---- numbers from numbers ---- */
 
 /* splitmix64's last step: every bit of the result hangs on every bit of `word`. */

@@ -42,28 +42,40 @@ static inline uint64_t bench_value_checksum(uint64_t mark, uint64_t version, uin
     return mark ^ version * BENCH_VALUE_VERSION_FACTOR ^ size * BENCH_VALUE_SIZE_FACTOR;
 }
 
+/* The differences between two words of a value and what they have to be, which goes up. */
+static BASE_ALWAYS_INLINE bench_value_pair bench_value_compare(const char *data,
+                                                               bench_value_pair *expected)
+{
+    bench_value_pair wrong;
+
+    memcpy(&wrong, data, sizeof wrong);
+    wrong ^= *expected;
+    *expected += (bench_value_pair){2 * BENCH_VALUE_STEP, 2 * BENCH_VALUE_STEP};
+    return wrong;
+}
+
 /*
- * Are these the words that count up from the checksum? At least 8 bytes lie before them, and there
- * are so many. The differences are gathered and looked at once: a branch per word costs more than
- * the whole.
+ * Are these the words that count up from the checksum? 16 bytes lie before them, and there is one.
+ * The differences are gathered and looked at once: a branch per word costs more than the whole.
  */
 static BASE_ALWAYS_INLINE bool bench_value_is_filled(uint64_t word, const char *data,
                                                      const char *end)
 {
-    const bench_value_pair step = {2 * BENCH_VALUE_STEP, 2 * BENCH_VALUE_STEP};
     bench_value_pair expected = {word, word + BENCH_VALUE_STEP};
     bench_value_pair wrong = {0};
     uint64_t wrong_rest = 0;
 
-    for (const char *last = end - sizeof expected; data <= last; data += sizeof expected) {
-        bench_value_pair got;
-
-        memcpy(&got, data, sizeof got);
-        wrong |= got ^ expected;
-        expected += step;
+    for (; end - data >= 64; data += 64) {
+        wrong |= bench_value_compare(data, &expected);
+        wrong |= bench_value_compare(data + 16, &expected);
+        wrong |= bench_value_compare(data + 32, &expected);
+        wrong |= bench_value_compare(data + 48, &expected);
+    }
+    for (; end - data >= 16; data += 16) {
+        wrong |= bench_value_compare(data, &expected);
     }
     word = expected[0];
-    if (data + sizeof word <= end) {
+    if (end - data >= 8) {
         wrong_rest = bench_value_word(data) ^ word;
         data += sizeof word;
         word += BENCH_VALUE_STEP;

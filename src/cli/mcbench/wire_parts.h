@@ -69,6 +69,13 @@ static inline void bench_wire_skip(struct base_slice *input, size_t size)
     input->size -= size;
 }
 
+/* Answers whose sizes are known beforehand, and values with a head, that have to be compared. */
+static inline bool bench_wire_is_plain(const struct bench_work *work)
+{
+    return bench_key_is_plain(work) && work->value_sizes.kind == BENCH_SIZE_FIXED &&
+           work->value_sizes.min >= BENCH_VALUE_HEAD_SIZE && !work->trust_values;
+}
+
 /* Is it the right value of that key, or a trusted one? value_size bytes are there. */
 static BASE_ALWAYS_INLINE bool bench_wire_is_value(const struct bench_work *work,
                                                    enum bench_space space, uint64_t number,

@@ -88,8 +88,8 @@ static char *put_incr(const struct bench_work *work, const struct bench_request 
     return bench_wire_put(out, BASE_SLICE("\r\n"));
 }
 
-static size_t write_request(const struct bench_work *work, const struct bench_request *request,
-                            char *out)
+BASE_NEVER_INLINE static size_t write_other(const struct bench_work *work,
+                                            const struct bench_request *request, char *out)
 {
     switch (request->verb) {
     case BENCH_GET:
@@ -104,6 +104,22 @@ static size_t write_request(const struct bench_work *work, const struct bench_re
         break;
     }
     NEVER("a request has a verb");
+}
+
+/* Most requests are gets of one key: they are done with here, without a call. */
+static size_t write_request(const struct bench_work *work, const struct bench_request *request,
+                            char *out)
+{
+    if (BASE_LIKELY(request->verb == BENCH_GET && request->key_count == 1 &&
+                    bench_key_is_plain(work))) {
+        const uint32_t key_size = work->key_sizes.min;
+
+        memcpy(out, "get ", 4);
+        bench_key_put_plain(request->space, bench_wire_number(request, 0), out + 4);
+        memcpy(out + 4 + key_size, "\r\n", 2);
+        return (size_t)4 + key_size + 2;
+    }
+    return write_other(work, request, out);
 }
 
 /* ---- answers ---- */
@@ -185,53 +201,78 @@ static enum bench_answer explain(const struct bench_work *work, const struct ben
     return bench_wire_complain(work, request, expected, *input, outcome);
 }
 
-/* "<flags> <size>\r\n" as it has to be; returns its end, NULL when it is otherwise. */
-static BASE_ALWAYS_INLINE const char *match_sizes(uint64_t number, uint32_t value_size,
-                                                  const char *text)
+/* "<size>\r\n" as it has to be; returns its end, NULL when it is otherwise. */
+static BASE_ALWAYS_INLINE const char *match_size(uint32_t value_size, const char *text)
 {
-    const char *digit = text + 2;
     uint64_t size = 0;
 
-    if (text[0] != bench_wire_flags_digit(number) || text[1] != ' ' ||
-        (*digit == '0' && value_size != 0)) {
+    if (BASE_LIKELY(value_size >= 100 && value_size < 1000)) {
+        return text[0] == (char)('0' + value_size / 100) &&
+                       text[1] == (char)('0' + value_size / 10 % 10) &&
+                       text[2] == (char)('0' + value_size % 10) && memcmp(text + 3, "\r\n", 2) == 0
+                   ? text + 5
+                   : NULL;
+    }
+    if (*text == '0' && value_size != 0) {
         return NULL;
     }
     do {
-        const uint32_t value = (uint32_t)(unsigned char)*digit++ - '0';
+        const uint32_t digit = (uint32_t)(unsigned char)*text++ - '0';
 
-        if (value > 9) {
+        if (digit > 9) {
             return NULL;
         }
-        size = size * 10 + value;
+        size = size * 10 + digit;
     } while (size < value_size);
-    return size == value_size && memcmp(digit, "\r\n", 2) == 0 ? digit + 2 : NULL;
+    return size == value_size && memcmp(text, "\r\n", 2) == 0 ? text + 2 : NULL;
 }
 
+/* "VALUE " " F " "D" "\r\n": a line that announces less than 10 bytes, without its key. */
+enum { VALUE_LINE_REST = 6 + 3 + 1 + 2 };
+
 /*
- * The bytes of that key's hit, when all of it is at the start of the input and every byte is
- * right; otherwise 0. No buffer, no copy of what is expected, no call: here a generator spends its
- * time.
+ * What is behind the key of a hit, "\r\n" behind the value included; NULL when it is otherwise or not
+ * all there. text  its first bytes are there, for a size of one digit; the others of a size are
+ * never more than the bytes of the value
  */
-static BASE_ALWAYS_INLINE size_t match_hit(const struct bench_work *work, enum bench_space space,
-                                           uint64_t number, uint32_t value_size,
-                                           struct base_slice input)
+static BASE_ALWAYS_INLINE const char *match_value(uint64_t number, uint32_t value_size,
+                                                  const char *text, const char *end)
 {
-    const uint32_t key_size = bench_key_size(work, number);
     const char *value;
 
-    /* With one digit for the size: its others are never more than the bytes of the value. */
-    if (input.size < (size_t)6 + key_size + 6 + value_size + 2 ||
-        memcmp(input.data, "VALUE ", 6) != 0 ||
-        !bench_key_is(space, number, input.data + 6, key_size) || input.data[6 + key_size] != ' ') {
-        return 0;
+    if (text[0] != ' ' || text[1] != bench_wire_flags_digit(number) || text[2] != ' ') {
+        return NULL;
     }
-    value = match_sizes(number, value_size, input.data + 6 + key_size + 1);
-    if (value == NULL || (size_t)(value - input.data) + value_size + 2 > input.size ||
-        memcmp(value + value_size, "\r\n", 2) != 0 ||
-        !bench_wire_is_value(work, space, number, value, value_size)) {
-        return 0;
+    value = match_size(value_size, text + 3);
+    if (value == NULL || end - value < (ptrdiff_t)value_size + 2 ||
+        memcmp(value + value_size, "\r\n", 2) != 0) {
+        return NULL;
     }
-    return (size_t)(value - input.data) + value_size + 2;
+    return value;
+}
+
+/* Takes the hit of that key, when all of it is there and every byte is right. */
+static bool take_hit(const struct bench_work *work, struct bench_request *request,
+                     struct base_slice *input, struct bench_outcome *outcome)
+{
+    const uint64_t number = bench_wire_number(request, request->answered_count);
+    const uint32_t value_size = bench_keys_value_size(work, number);
+    const uint32_t key_size = bench_key_size(work, number);
+    const char *key = input->data + 6;
+    const char *value;
+
+    if (input->size < (size_t)VALUE_LINE_REST + key_size + value_size + 2 ||
+        memcmp(input->data, "VALUE ", 6) != 0 ||
+        !bench_key_is(request->space, number, key, key_size)) {
+        return false;
+    }
+    value = match_value(number, value_size, key + key_size, input->data + input->size);
+    if (value == NULL || !bench_wire_is_value(work, request->space, number, value, value_size)) {
+        return false;
+    }
+    bench_wire_skip(input, (size_t)(value - input->data) + value_size + 2);
+    bench_wire_hit(request, value_size, outcome);
+    return true;
 }
 
 /* An answer that take_hit() did not take. DONE when misses were found out. */
@@ -259,14 +300,9 @@ static enum bench_answer read_get(const struct bench_work *work, struct bench_re
                                   struct base_slice *input, struct bench_outcome *outcome)
 {
     while (request->answered_count < request->key_count) {
-        const uint64_t number = bench_wire_number(request, request->answered_count);
-        const uint32_t value_size = bench_keys_value_size(work, number);
-        const size_t size = match_hit(work, request->space, number, value_size, *input);
         enum bench_answer answer;
 
-        if (size > 0) {
-            bench_wire_skip(input, size);
-            bench_wire_hit(request, value_size, outcome);
+        if (take_hit(work, request, input, outcome)) {
             continue;
         }
         if (bench_wire_begins_with(*input, BASE_SLICE(END))) {
@@ -353,20 +389,46 @@ BASE_NEVER_INLINE static enum bench_answer read_other(const struct bench_work *w
     return answer;
 }
 
-/* A hit of one key is done with here; read_other() can do it as well, with twice the instructions. */
+/*
+ * Does the input begin with the whole answer to a get of one key, the hit and END, every byte of it
+ * right? For works that are plain. No buffer, no copy of what is expected, no call: here a
+ * generator spends its time. Returns the end of the answer, or NULL.
+ */
+static BASE_ALWAYS_INLINE const char *match_plain_hit(const struct bench_work *work,
+                                                      enum bench_space space, uint64_t number,
+                                                      struct base_slice input)
+{
+    const uint32_t value_size = work->value_sizes.min;
+    const uint32_t key_size = work->key_sizes.min;
+    const char *key = input.data + 6;
+    const char *value;
+
+    if (input.size < (size_t)VALUE_LINE_REST + key_size + value_size + 2 + END_SIZE ||
+        memcmp(input.data, "VALUE ", 6) != 0 ||
+        !bench_key_is_plainly(space, number, key, key_size)) {
+        return NULL;
+    }
+    value = match_value(number, value_size, key + key_size, input.data + input.size - END_SIZE);
+    if (value == NULL || memcmp(value + value_size + 2, END, END_SIZE) != 0 ||
+        !bench_value_is_right(space, number, value, value_size)) {
+        return NULL;
+    }
+    return value + value_size + 2 + END_SIZE;
+}
+
+/* Most answers are plain; of them read_other() says the same, with twice the instructions. */
 static enum bench_answer read_answer(const struct bench_work *work, struct bench_request *request,
                                      struct base_slice input, size_t *ret_consumed,
                                      struct bench_outcome *outcome)
 {
-    if (BASE_LIKELY(request->verb == BENCH_GET && request->key_count == 1)) {
-        const uint64_t number = bench_wire_number(request, 0);
-        const uint32_t value_size = bench_keys_value_size(work, number);
-        const size_t size = match_hit(work, request->space, number, value_size, input);
+    if (BASE_LIKELY(request->verb == BENCH_GET && request->key_count == 1 &&
+                    bench_wire_is_plain(work))) {
+        const char *end =
+            match_plain_hit(work, request->space, bench_wire_number(request, 0), input);
 
-        if (BASE_LIKELY(size > 0 && input.size >= size + END_SIZE &&
-                        memcmp(input.data + size, END, END_SIZE) == 0)) {
-            bench_wire_hit(request, value_size, outcome);
-            *ret_consumed = size + END_SIZE;
+        if (BASE_LIKELY(end != NULL)) {
+            bench_wire_hit(request, work->value_sizes.min, outcome);
+            *ret_consumed = (size_t)(end - input.data);
             return BENCH_ANSWER_DONE;
         }
     }
