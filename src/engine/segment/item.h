@@ -48,12 +48,21 @@ _Static_assert((LARDER_MARK_FETCHED | LARDER_MARK_STALE | LARDER_MARK_WON | LARD
                    ITEM_MARKS,
                "marks are stored as they are");
 
-/* Bytes of the optional fields of a layout. */
+/* In units of 4 bytes, 3 bits for each of the 16 layouts: what they are made of, summed up. */
+#define ITEM_OPTIONS(bits)                                                                         \
+    ((uint64_t)(((bits)&ITEM_HAS_EXPIRY ? 1 : 0) + ((bits)&ITEM_HAS_CLIENT_FLAGS ? 1 : 0) +        \
+                ((bits)&ITEM_HAS_CAS ? 2 : 0) + ((bits)&ITEM_HAS_BIG_SIZE ? 2 : 0))                \
+     << (3 * ((bits) >> 4)))
+#define ITEM_OPTIONS_4(bits)                                                                       \
+    (ITEM_OPTIONS(bits) | ITEM_OPTIONS((bits) + 0x10) | ITEM_OPTIONS((bits) + 0x20) |              \
+     ITEM_OPTIONS((bits) + 0x30))
+#define ITEM_OPTIONS_16                                                                            \
+    (ITEM_OPTIONS_4(0x00) | ITEM_OPTIONS_4(0x40) | ITEM_OPTIONS_4(0x80) | ITEM_OPTIONS_4(0xc0))
+
+/* Bytes of the optional fields of a layout; looked up, for every reader and writer asks. */
 static inline uint32_t segment_item_options_size(uint32_t bits)
 {
-    return ((bits & ITEM_HAS_CAS) != 0 ? 8u : 0u) + ((bits & ITEM_HAS_BIG_SIZE) != 0 ? 8u : 0u) +
-           ((bits & ITEM_HAS_EXPIRY) != 0 ? 4u : 0u) +
-           ((bits & ITEM_HAS_CLIENT_FLAGS) != 0 ? 4u : 0u);
+    return (uint32_t)(ITEM_OPTIONS_16 >> (3 * ((bits & ITEM_LAYOUT) >> 4)) & 7) * 4;
 }
 
 /* Bytes an item takes, padding included. */

@@ -281,10 +281,13 @@ static void seal(struct larder_thread *thread, uint32_t log)
 {
     struct larder_engine *engine = thread->engine;
     struct segment_writer *writer = &thread->writers[log];
+    uint64_t live;
 
     if (writer->id == 0) {
         return;
     }
+    live = atomic_fetch_add(&engine->segments[writer->id].live, writer->live) + writer->live;
+    CHECK((int64_t)live >= 0);
     engine->segments[writer->id].sealed_sequence =
         atomic_load_explicit(&engine->log.sequence, memory_order_relaxed);
     segment_log_link_head(engine, writer->id, log);
@@ -294,7 +297,7 @@ static void seal(struct larder_thread *thread, uint32_t log)
     if (free_if_empty(engine, writer->id)) {
         SEGMENT_COUNT(thread, segments_emptied);
     }
-    *writer = (struct segment_writer){0, 0, 0};
+    *writer = (struct segment_writer){0};
 }
 
 static bool open_taken(struct larder_thread *thread, uint32_t log, uint32_t reserve)
@@ -382,27 +385,6 @@ enum larder_result segment_log_open(struct larder_thread *thread, uint32_t log)
     return LARDER_BUSY;
 }
 
-bool segment_log_fits(const struct larder_thread *thread, uint32_t log, uint32_t size)
-{
-    const struct segment_writer *writer = &thread->writers[log];
-
-    return writer->id != 0 && size <= thread->engine->segment_size - writer->offset &&
-           writer->sequence >=
-               atomic_load_explicit(&thread->engine->flush_sequence, memory_order_acquire);
-}
-
-uint64_t segment_log_append(struct larder_thread *thread, uint32_t log, uint32_t size)
-{
-    struct segment_writer *writer = &thread->writers[log];
-    uint64_t place = segment_place(writer->id, writer->offset);
-
-    CHECK(writer->id != 0 && size <= thread->engine->segment_size - writer->offset);
-    writer->offset += size;
-    atomic_store_explicit(&thread->engine->segments[writer->id].used, writer->offset,
-                          memory_order_relaxed);
-    return place;
-}
-
 void segment_log_retract(struct larder_thread *thread, uint64_t place, uint32_t size)
 {
     uint32_t id = segment_place_id(place);
@@ -428,53 +410,27 @@ void segment_log_seal_all(struct larder_thread *thread)
 
 /* ---- accounting ---- */
 
-void segment_log_note_expiry(struct segment *segment, uint32_t expires_at_s)
+void segment_log_note_class(struct segment *segment, uint32_t size, uint32_t expires_at_s,
+                            uint32_t now_s)
 {
-    uint32_t expiry = expires_at_s == 0 ? UINT32_MAX : expires_at_s;
-    uint32_t max = atomic_load_explicit(&segment->expiry_max, memory_order_relaxed);
-
-    while (expiry > max &&
-           !atomic_compare_exchange_weak_explicit(&segment->expiry_max, &max, expiry,
-                                                  memory_order_relaxed, memory_order_relaxed)) {
-    }
-}
-
-void segment_log_add_live(struct larder_engine *engine, uint32_t id, uint32_t size,
-                          uint32_t expires_at_s, uint32_t now_s)
-{
-    struct segment *segment = &engine->segments[id];
     uint32_t class = 0;
+    uint32_t bytes;
 
-    (void)atomic_fetch_add_explicit(&segment->live, SEGMENT_LIVE_ONE + size, memory_order_relaxed);
-    segment_log_note_expiry(segment, expires_at_s);
-    if (expires_at_s == 0) {
-        return;
-    }
     while (class < SEGMENT_EXPIRY_CLASSES - 1 && expires_at_s > now_s &&
            expires_at_s - now_s > expiry_class_s[class]) {
         class ++;
     }
-    (void)atomic_fetch_add_explicit(&segment->expiring[class], size, memory_order_relaxed);
+    bytes = atomic_load_explicit(&segment->expiring[class], memory_order_relaxed);
+    atomic_store_explicit(&segment->expiring[class], bytes + size, memory_order_relaxed);
 }
 
-static void free_if_empty_locked(struct larder_thread *thread, uint32_t id)
+void segment_log_free_if_empty(struct larder_thread *thread, uint32_t id)
 {
     segment_log_lock(thread->engine);
     if (free_if_empty(thread->engine, id)) {
         SEGMENT_COUNT(thread, segments_emptied);
     }
     segment_log_unlock(thread->engine);
-}
-
-void segment_log_drop_live(struct larder_thread *thread, uint32_t id, uint32_t size)
-{
-    struct segment *segment = &thread->engine->segments[id];
-    uint64_t before = atomic_fetch_sub(&segment->live, SEGMENT_LIVE_ONE + size);
-
-    CHECK(before >= SEGMENT_LIVE_ONE + size);
-    if (before >> 32 == 1 && atomic_load(&segment->state) == SEGMENT_SEALED) {
-        free_if_empty_locked(thread, id);
-    }
 }
 
 void segment_log_unpin(struct larder_thread *thread, uint32_t id)
@@ -484,7 +440,7 @@ void segment_log_unpin(struct larder_thread *thread, uint32_t id)
     if (atomic_fetch_sub(&segment->pins, 1) == 1) {
         (void)atomic_fetch_sub(&thread->engine->log.pinned_count, 1);
         if (atomic_load(&segment->state) == SEGMENT_SEALED) {
-            free_if_empty_locked(thread, id);
+            segment_log_free_if_empty(thread, id);
         }
     }
 }

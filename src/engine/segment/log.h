@@ -14,9 +14,10 @@
  *   reclaiming  one context walks it
  *   limbo       nothing points to it any more, but readers may still look
  *
- * `live` counts what entries of the index point to; it can be read without the lock. Lists and
- * states change under log.lock. The budget is one atomic number, charged before memory is used:
- * segments that are not cold, the index, large objects, and the metadata.
+ * `live` counts what entries of the index point to; it can be read without the lock. What a writer
+ * stores in his own open segment he adds when he seals it: one atomic addition less per put. Lists
+ * and states change under log.lock. The budget is one atomic number, charged before memory is
+ * used: segments that are not cold, the index, large objects, and the metadata.
  */
 #ifndef LARDER_ENGINE_SEGMENT_LOG_H
 #define LARDER_ENGINE_SEGMENT_LOG_H
@@ -63,14 +64,16 @@ enum segment_state {
 };
 
 struct segment {
-    _Atomic uint64_t live;  /* items that entries point to: count << 32 | bytes */
+    /* Items that entries point to: count << 32 | bytes. While the segment is open, what its writer
+     * has yet to add is missing: it may be below 0. */
+    _Atomic uint64_t live;
     _Atomic uint32_t state; /* changes under log.lock */
     _Atomic uint32_t pins;  /* open reservations in it */
     _Atomic uint32_t used;  /* bytes appended; final when sealed */
     _Atomic uint32_t log;
     _Atomic uint32_t opened_s;
     _Atomic uint32_t expiry_max; /* latest expiry of its items; UINT32_MAX: some never expire */
-    _Atomic uint32_t expiring[SEGMENT_EXPIRY_CLASSES]; /* bytes appended, by time to live */
+    _Atomic uint32_t expiring[SEGMENT_EXPIRY_CLASSES]; /* bytes, by time to live; its writer's */
     uint64_t sealed_sequence; /* the engine's when it was sealed: its last item's age. log.lock */
     uint32_t newer, older;    /* ids in the log, 0: none; or `older` in a stack. log.lock */
     struct larder_engine *engine;
@@ -82,6 +85,7 @@ struct segment_writer {
     uint32_t id; /* 0: none */
     uint32_t offset;
     uint64_t sequence;
+    uint64_t live; /* of what the context published there; the segment gets it when it is sealed */
 };
 
 struct segment_log {
@@ -123,7 +127,8 @@ bool segment_log_release(struct larder_engine *engine, uint64_t size);
 /* ---- appending; the context's owner ---- */
 
 /* Is there room in the open segment, and was it opened after the last flush? */
-bool segment_log_fits(const struct larder_thread *thread, uint32_t log, uint32_t size);
+static inline bool segment_log_fits(const struct larder_thread *thread, uint32_t log,
+                                    uint32_t size);
 /*
  * Make the context's open segment of `log` a new one, evicting if need be.
  *
@@ -134,7 +139,8 @@ enum larder_result segment_log_open(struct larder_thread *thread, uint32_t log);
 /* The same for relocation: from the reserve, evicts nothing, keeps the turn. False: none. */
 bool segment_log_open_reserve(struct larder_thread *thread, uint32_t log);
 /* Room that fits; returns its place. */
-uint64_t segment_log_append(struct larder_thread *thread, uint32_t log, uint32_t size);
+static inline uint64_t segment_log_append(struct larder_thread *thread, uint32_t log,
+                                          uint32_t size);
 /* Take the last append of this context and log back. */
 void segment_log_retract(struct larder_thread *thread, uint64_t place, uint32_t size);
 /* Close the context's open segments. */
@@ -142,13 +148,17 @@ void segment_log_seal_all(struct larder_thread *thread);
 
 /* ---- accounting; any thread ---- */
 
-/* An entry now points into the segment. */
-void segment_log_add_live(struct larder_engine *engine, uint32_t id, uint32_t size,
-                          uint32_t expires_at_s, uint32_t now_s);
-/* An expiry time of an item in it changed. */
-void segment_log_note_expiry(struct segment *segment, uint32_t expires_at_s);
+/* An entry is about to point into the segment, which this context has opened, and maybe sealed. */
+static inline void segment_log_add_live(struct larder_thread *thread, uint32_t id, uint32_t size,
+                                        uint32_t expires_at_s);
+/* An item in it has this expiry time, or has it now. */
+static inline void segment_log_note_expiry(struct segment *segment, uint32_t expires_at_s);
+/* The histogram's side of a new item; its writer only. */
+void segment_log_note_class(struct segment *segment, uint32_t size, uint32_t expires_at_s,
+                            uint32_t now_s);
 /* An entry no longer does. Frees a sealed segment that has nothing left. Not under log.lock. */
-void segment_log_drop_live(struct larder_thread *thread, uint32_t id, uint32_t size);
+static inline void segment_log_drop_live(struct larder_thread *thread, uint32_t id, uint32_t size);
+void segment_log_free_if_empty(struct larder_thread *thread, uint32_t id);
 /* A reservation ended. The same freeing. */
 void segment_log_unpin(struct larder_thread *thread, uint32_t id);
 /* Bytes that are probably still readable. */
@@ -165,5 +175,16 @@ void segment_log_lock(struct larder_engine *engine);
 void segment_log_unlock(struct larder_engine *engine);
 /* Let what is due leave limbo. Takes the lock. */
 void segment_log_poll(struct larder_engine *engine);
+
+static inline void segment_log_note_expiry(struct segment *segment, uint32_t expires_at_s)
+{
+    uint32_t expiry = expires_at_s == 0 ? UINT32_MAX : expires_at_s;
+    uint32_t max = atomic_load_explicit(&segment->expiry_max, memory_order_relaxed);
+
+    while (BASE_UNLIKELY(expiry > max) &&
+           !atomic_compare_exchange_weak_explicit(&segment->expiry_max, &max, expiry,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+    }
+}
 
 #endif

@@ -240,7 +240,7 @@ static void relocate(struct larder_thread *thread, struct victim *victim,
     if (victim->purpose == PURPOSE_EVICT) {
         freq = victim->log == SEGMENT_S ? 0 : freq - SLOT_FREQ_ONE;
     }
-    segment_log_add_live(engine, segment_place_id(place), size, plan.expires_at_s, thread->now_s);
+    segment_log_add_live(thread, segment_place_id(place), size, plan.expires_at_s);
     segment_count_by(thread, SEGMENT_COUNT_bytes, size - segment_item_size(item));
     atomic_store_explicit(&hit->bucket->slots[hit->slot],
                           (hit->value & ~(SLOT_WHERE_MASK | SLOT_FREQ_MASK)) | place | freq,
