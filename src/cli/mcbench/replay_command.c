@@ -121,7 +121,8 @@ struct session {
     json_t *results;
     const char *title; /* of the trace at hand: its file's name */
     struct bench_source_plan source_plan;
-    struct bench_source_survey survey;
+    struct bench_source_survey alone;  /* of one tenant */
+    struct bench_source_survey survey; /* of all */
     char complaint[BENCH_REPLAY_ERROR_MAX];
 };
 
@@ -209,42 +210,38 @@ static bool read_share(const char *text, double *ret_share)
     return end != text && *end == '\0' && *ret_share > 0 && *ret_share <= 10;
 }
 
-/* How many tenants the trace gets, and how large that is. */
+/* One tenant's figures. */
 static int survey_trace(struct session *session)
 {
-    const struct settings *settings = &session->settings;
-    const char *text = settings->tenants;
-    double least = 10;
-    uint32_t count = 1;
     int error;
 
     session->source_plan.tenant_count = 1;
-    error = bench_source_survey(&session->source_plan, &session->survey, session->complaint);
+    error = bench_source_survey(&session->source_plan, &session->alone, session->complaint);
     if (error != 0) {
         (void)fprintf(stderr, "mcbench replay: %s\n", session->complaint);
-        return error;
     }
-    for (uint32_t i = 0; i < settings->shares.count; i++) {
-        double share;
+    return error;
+}
 
-        if (!read_share(settings->shares.items[i], &share)) {
-            return wrong("share", settings->shares.items[i], "must be a percentage up to 1000");
-        }
-        least = fmin(least, share);
-    }
+/* How many tenants the trace gets at a share of its working set (0: at a size), and how large that is. */
+static int settle_tenants(struct session *session, double share)
+{
+    const char *text = session->settings.tenants;
+    uint32_t count = 1;
+
     if (strcmp(text, "auto") == 0) {
-        const double wanted = (double)settings->rss_least_mb * MIB;
+        const double wanted = (double)session->settings.rss_least_mb * MIB;
 
-        count = (uint32_t)fmin(ceil(wanted / (least * (double)(session->survey.bytes + 1))),
+        count = (uint32_t)fmin(ceil(wanted / (share * (double)(session->alone.bytes + 1))),
                                (double)BENCH_SOURCE_TENANTS_MAX);
     } else if (!base_num_parse_u32((struct base_slice){text, strlen(text)}, &count) || count == 0 ||
                count > BENCH_SOURCE_TENANTS_MAX) {
         return wrong("tenants", text, "must be 1..4096 or auto");
     }
     session->source_plan.tenant_count = count;
-    session->survey.requests *= count;
-    session->survey.keys *= count;
-    session->survey.bytes *= count;
+    session->survey.requests = session->alone.requests * count;
+    session->survey.keys = session->alone.keys * count;
+    session->survey.bytes = session->alone.bytes * count;
     return 0;
 }
 
@@ -374,8 +371,8 @@ static struct bench_bout_plan plan_of(const struct session *session, const struc
 }
 
 /* All servers at one size: share of the working set, or memory_mb when share is 0. */
-static int compare(struct session *session, struct bench_source *source, double share,
-                   uint64_t memory_mb)
+static int compare_servers(struct session *session, struct bench_source *source, double share,
+                           uint64_t memory_mb)
 {
     uint64_t base_misses = 0;
     uint64_t base_peak_kib = (uint64_t)(share * (double)session->survey.bytes) / 1024;
@@ -412,15 +409,11 @@ static int compare(struct session *session, struct bench_source *source, double 
     return 0;
 }
 
-static int replay_trace(struct session *session, const char *text)
+static int compare(struct session *session, double share, uint64_t memory_mb)
 {
-    const struct settings *settings = &session->settings;
     struct bench_source *source = NULL;
-    int error = read_trace(session, text);
+    int error = settle_tenants(session, share);
 
-    if (error == 0) {
-        error = survey_trace(session);
-    }
     if (error != 0) {
         return error;
     }
@@ -430,26 +423,38 @@ static int replay_trace(struct session *session, const char *text)
         return error;
     }
     print_head(session);
+    error = compare_servers(session, source, share, memory_mb);
+    bench_source_close(&source);
+    return error;
+}
+
+static int replay_trace(struct session *session, const char *text)
+{
+    const struct settings *settings = &session->settings;
+    int error = read_trace(session, text);
+
+    if (error == 0) {
+        error = survey_trace(session);
+    }
     for (uint32_t i = 0; error == 0 && i < settings->memories.count; i++) {
         const char *memory = settings->memories.items[i];
         uint32_t memory_mb = 0;
 
         error = base_num_parse_u32((struct base_slice){memory, strlen(memory)}, &memory_mb) &&
                         memory_mb > 0
-                    ? compare(session, source, 0, memory_mb)
+                    ? compare(session, 0, memory_mb)
                     : wrong("memory", memory, "must be a number of MiB");
     }
     for (uint32_t i = 0; error == 0 && i < settings->shares.count; i++) {
         double share;
 
         error = read_share(settings->shares.items[i], &share)
-                    ? compare(session, source, share, 0)
+                    ? compare(session, share, 0)
                     : wrong("share", settings->shares.items[i], "must be a percentage up to 1000");
     }
     if (error == 0 && settings->address != NULL) {
-        error = compare(session, source, 0, 0);
+        error = compare(session, 0, 0);
     }
-    bench_source_close(&source);
     return error;
 }
 
