@@ -41,18 +41,28 @@ static void sleep_ms(int milliseconds)
 
 /* ---- the command line ---- */
 
+enum { NUMBER_MAX = 24 }; /* bytes */
+
+/* The text for a word; a number is written to `number`. NULL: there is no such word. */
 static const char *find_place(const char *word, size_t size, const struct bench_places *places,
-                              const char *memory)
+                              char number[static NUMBER_MAX])
 {
     const struct {
         const char *word, *text;
+        unsigned long long number;
     } rows[] = {
-        {"port", places->port}, {"socket", places->socket}, {"listen", places->listen},
-        {"user", places->user}, {"memory_mb", memory},
+        {"port", places->port, 0},
+        {"socket", places->socket, 0},
+        {"listen", places->listen, 0},
+        {"user", places->user, 0},
+        {"memory_mb", number, places->memory_mb},
+        {"threads", number, places->threads},
+        {"value_size", number, places->value_size},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (strlen(rows[i].word) == size && memcmp(rows[i].word, word, size) == 0) {
+            (void)snprintf(number, NUMBER_MAX, "%llu", rows[i].number);
             return rows[i].text;
         }
     }
@@ -70,17 +80,16 @@ static size_t braced_size(const char *at)
 bool bench_process_fill(const char *line, const struct bench_places *places,
                         char out[static BENCH_COMMAND_MAX], char complaint[static COMPLAINT_MAX])
 {
-    char memory[24];
+    char number[NUMBER_MAX];
     size_t used = 0;
 
-    (void)snprintf(memory, sizeof(memory), "%llu", (unsigned long long)places->memory_mb);
     while (*line != '\0') {
         const size_t braced = *line == '{' ? braced_size(line) : 0;
         const char *text = line;
         size_t size = 1;
 
         if (braced > 0) {
-            text = find_place(line + 1, braced - 2, places, memory);
+            text = find_place(line + 1, braced - 2, places, number);
             if (text == NULL) {
                 (void)snprintf(complaint, COMPLAINT_MAX, "%.*s has no meaning here", (int)braced,
                                line);
@@ -350,7 +359,7 @@ static int wait_for_address(struct bench_process *process, char complaint[static
     return -ETIMEDOUT;
 }
 
-static int run_command(struct bench_process *process, size_t cpu_count, const int *cpus,
+static int run_command(struct bench_process *process, const struct bench_process_setup *setup,
                        char complaint[static COMPLAINT_MAX])
 {
     char line[BENCH_COMMAND_MAX];
@@ -365,14 +374,14 @@ static int run_command(struct bench_process *process, size_t cpu_count, const in
         return -EINVAL;
     }
     CPU_ZERO(&set);
-    for (size_t i = 0; i < cpu_count; i++) {
-        CPU_SET((size_t)cpus[i], &set);
+    for (size_t i = 0; i < setup->cpu_count; i++) {
+        CPU_SET((size_t)setup->cpus[i], &set);
     }
     if (!ask_version(words[0], "--version", process->version) &&
         !ask_version(words[0], "-V", process->version)) {
         process->version[0] = '\0';
     }
-    status = spawn(words, cpu_count > 0 ? &set : NULL, &process->pid, &process->output);
+    status = spawn(words, setup->cpu_count > 0 ? &set : NULL, &process->pid, &process->output);
     if (status != 0) {
         (void)snprintf(complaint, COMPLAINT_MAX, "%s cannot be started: %s", process->name,
                        strerrordesc_np(-status));
@@ -380,32 +389,33 @@ static int run_command(struct bench_process *process, size_t cpu_count, const in
     return status;
 }
 
-int bench_process_start_on(struct bench_process *process, const char *name, const char *line,
-                           bool unix_socket, uint64_t memory_mb, size_t cpu_count, const int *cpus,
-                           char complaint[static COMPLAINT_MAX])
+int bench_process_start_with(struct bench_process *process, const char *name, const char *line,
+                             const struct bench_process_setup *setup,
+                             char complaint[static COMPLAINT_MAX])
 {
     struct listening listening = {.port = ""};
-    struct bench_places places = {.memory_mb = memory_mb};
+    struct bench_places places = {
+        .memory_mb = setup->memory_mb, .threads = setup->threads, .value_size = setup->value_size};
     char why[COMPLAINT_MAX];
     int status;
 
     *process = (struct bench_process){.output = -1};
     (void)snprintf(process->name, sizeof(process->name), "%s", name);
-    status = choose_address(process, unix_socket, &listening);
+    status = choose_address(process, setup->unix_socket, &listening);
     if (status != 0) {
         (void)snprintf(complaint, COMPLAINT_MAX, "no address for %s: %s", process->name,
                        strerrordesc_np(-status));
         return status;
     }
-    places.port = unix_socket ? NULL : listening.port;
-    places.socket = unix_socket ? listening.socket : NULL;
+    places.port = setup->unix_socket ? NULL : listening.port;
+    places.socket = setup->unix_socket ? listening.socket : NULL;
     places.listen = listening.options;
     places.user = geteuid() == 0 ? "-u root" : "";
     if (!bench_process_fill(line, &places, process->command, why)) {
         (void)snprintf(complaint, COMPLAINT_MAX, "%s: %.300s", process->name, why);
         status = -EINVAL;
     } else {
-        status = run_command(process, cpu_count, cpus, complaint);
+        status = run_command(process, setup, complaint);
     }
     if (status == 0) {
         status = wait_for_address(process, complaint);
@@ -420,8 +430,16 @@ int bench_process_start(struct bench_process *process, const char *name, const c
                         bool unix_socket, uint64_t memory_mb, int cpu,
                         char complaint[static COMPLAINT_MAX])
 {
-    return bench_process_start_on(process, name, line, unix_socket, memory_mb, cpu < 0 ? 0 : 1,
-                                  &cpu, complaint);
+    const struct bench_process_setup setup = {
+        .unix_socket = unix_socket,
+        .memory_mb = memory_mb,
+        .threads = 1,
+        .value_size = 100,
+        .cpu_count = cpu < 0 ? 0 : 1,
+        .cpus = &cpu,
+    };
+
+    return bench_process_start_with(process, name, line, &setup, complaint);
 }
 
 int bench_process_stop(struct bench_process *process)

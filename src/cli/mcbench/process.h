@@ -8,6 +8,8 @@
  *     {port}, {socket}  become where to listen, one of them
  *     {listen}          either of them as memcached's options: "-l 127.0.0.1 -p PORT -U 0" or "-s SOCKET"
  *     {memory_mb}       becomes the memory for items
+ *     {threads}         how many threads the server should have
+ *     {value_size}      how large values will be, for a server that makes them up
  *     {user}            becomes "-u root" for root and nothing for others: memcached's way to be asked
  *
  * Everything listens on 127.0.0.1 or on a UNIX socket in a folder of the process's own, which is removed. One thread.
@@ -45,6 +47,7 @@ struct bench_process {
 struct bench_places {
     const char *port, *socket, *listen, *user;
     uint64_t memory_mb;
+    uint32_t threads, value_size;
 };
 
 /*
@@ -65,10 +68,17 @@ size_t bench_process_split(char *line, char *ret_words[static BENCH_WORDS_MAX + 
  */
 int bench_process_start(struct bench_process *process, const char *name, const char *line,
                         bool unix_socket, uint64_t memory_mb, int cpu, char complaint[static 4096]);
-/* The same on several CPUs, for servers of several threads. */
-int bench_process_start_on(struct bench_process *process, const char *name, const char *line,
-                           bool unix_socket, uint64_t memory_mb, size_t cpu_count, const int *cpus,
-                           char complaint[static 4096]);
+/* The same with everything that can be chosen. cpu_count 0: not pinned; cpus is borrowed. */
+struct bench_process_setup {
+    bool unix_socket;
+    uint64_t memory_mb;
+    uint32_t threads, value_size;
+    size_t cpu_count;
+    const int *cpus;
+};
+
+int bench_process_start_with(struct bench_process *process, const char *name, const char *line,
+                             const struct bench_process_setup *setup, char complaint[static 4096]);
 /* SIGTERM to it and to what it has started, and SIGKILL after 5 s. The exit status as of waitpid(); 0 when it was not running. */
 int bench_process_stop(struct bench_process *process);
 /* False when it has ended: then `complaint` has how, and what it had to say. bench_process_stop() is still to be called. */

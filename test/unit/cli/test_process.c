@@ -18,8 +18,12 @@ static char complaint[4096];
 
 /* ---- command lines ---- */
 
-static const struct bench_places PLACES = {
-    .port = "4711", .listen = "-p 4711", .user = "", .memory_mb = 64};
+static const struct bench_places PLACES = {.port = "4711",
+                                           .listen = "-p 4711",
+                                           .user = "",
+                                           .memory_mb = 64,
+                                           .threads = 2,
+                                           .value_size = 100};
 
 static void expect_filled(const char *line, const char *expected)
 {
@@ -36,6 +40,7 @@ static void places_are_filled(void **state)
     expect_filled("", "");
     expect_filled("a {listen} -m {memory_mb}", "a -p 4711 -m 64");
     expect_filled("{port}{port}", "47114711");
+    expect_filled("-t {threads} -v {value_size}", "-t 2 -v 100");
     expect_filled("x {user} y", "x  y");
     expect_filled("{\"port\": {port}}", "{\"port\": 4711}");
     expect_filled("{} { {Port} {port", "{} { {Port} {port");
