@@ -9,15 +9,17 @@
             assert client.read_line() == b"STORED"
 
 Leaving the block stops the server with SIGTERM and raises ServerError unless it exited with 0 and
-its stderr holds no sanitizer report. Everything listens on 127.0.0.1 or on a UNIX socket in a
-directory of its own, so tests may run side by side.
+its stderr holds no sanitizer report. Everything listens on 127.0.0.1, on a port that no other test has
+(free_port), or on a UNIX socket in a directory of its own, so tests may run side by side.
 
 Environment:
     LARDERD  the program under test (default: build/bin/larderd of this tree)
     PEER     the memcached to compare with (default: what dev/build-peer prints)
 """
 
+import collections
 import os
+import random
 import re
 import signal
 import socket
@@ -27,7 +29,12 @@ import time
 from pathlib import Path
 
 TREE = Path(__file__).resolve().parents[2]
-TIMEOUT_S = 10.0  # of every wait here unless the caller says otherwise
+# Of every wait here unless the caller says otherwise. Only what fails waits so long: a machine that is
+# busy with other things may take many seconds over what takes milliseconds elsewhere.
+TIMEOUT_S = 60.0
+# Below the ports that the kernel gives to outgoing connections, and those of memcached's own tests.
+PORTS = range(12000, 30000)
+PORTS_KEPT = 200  # by a process: far more than one test asks for
 
 SANITIZER_REPORT = re.compile(
     rb"(Address|Leak|Memory|Thread|UndefinedBehavior)Sanitizer|: runtime error: ")
@@ -56,11 +63,30 @@ def peer_path():
     return path
 
 
+kept_ports = collections.deque()
+
+
 def free_port():
-    """A TCP port nobody listens on. Somebody may take it before you do: Server retries."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port nobody listens on, and that no other test process is given meanwhile.
+
+    Who has a port holds the abstract UNIX socket of its name, so two test processes never have the
+    same. Without that a test could find the server of another one at its port, and talk to it.
+    """
+    for port in random.SystemRandom().sample(PORTS, 1000):
+        ours = socket.socket(socket.AF_UNIX)
+        try:
+            ours.bind(f"\0larder-test-port-{port}")
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+                probe.bind(("", port))
+        except OSError:
+            ours.close()
+            continue
+        kept_ports.append(ours)
+        if len(kept_ports) > PORTS_KEPT:
+            kept_ports.popleft().close()
+        return port
+    raise ServerError("no port is free")
 
 
 class Client:
@@ -229,12 +255,14 @@ class Server:
         while True:
             try:
                 self.connect().close()
-                return
+                connected = True
             except (ConnectionRefusedError, FileNotFoundError):
-                pass
+                connected = False
             if self.process.poll() is not None:
                 raise ServerError(f"{self.program} exited with {self.process.returncode} instead "
                                   f"of listening:\n{self.stderr()}")
+            if connected:
+                return
             if time.monotonic() > deadline:
                 raise ServerError(f"{self.program} does not listen:\n{self.stderr()}")
             time.sleep(0.01)
