@@ -108,7 +108,7 @@ def test_pieces_of_any_size_make_the_same_conversation(loop, piece_max):
     source = random.Random(piece_max)
     requests, answers = conversation(source, 60 if piece_max < 10 else 600)
     with Server(loop) as server, Dribble(server.port, piece_max) as proxy:
-        client = Client(socket.create_connection(("127.0.0.1", proxy.port)), 30)
+        client = Client(socket.create_connection(("127.0.0.1", proxy.port)))
         sender = threading.Thread(target=client.socket.sendall, args=(requests,))
         sender.start()
         assert client.read_exactly(len(answers)) == answers

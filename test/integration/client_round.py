@@ -17,7 +17,7 @@ cas              a token stores once; the second use is refused and changes noth
 incr             counts up and down, stops at 0, refuses a key that does not exist
 large_value      `large_size` bytes, near the item size limit
 too_large_value  `too_large_size` bytes are refused, and the connection serves the next command
-expiry           `ttl_s` seconds: there at first, gone after
+expiry           gone after `ttl_s` seconds, and not much earlier
 delete           gone; a second delete says so
 flags            the client's flags (or the types it keeps in them) come back
 longest_key      `longest_key` characters work
@@ -37,11 +37,13 @@ STEPS = ["store", "fetch", "miss", "multi_get", "cas", "incr", "large_value", "t
 LARGE_SIZE = (1 << 20) - 1024
 TOO_LARGE_SIZE = (1 << 20) + 1024
 
-SCRIPT_TIMEOUT_S = 30
+SCRIPT_TIMEOUT_S = 200
+PATIENCE_S = 60  # a busy machine may take long over what takes milliseconds elsewhere
 
 
 def parameters(port):
-    return {"host": "127.0.0.1", "port": port, "many": 1000, "ttl_s": 2, "longest_key": 250,
+    return {"host": "127.0.0.1", "port": port, "many": 1000, "ttl_s": 2, "patience_s": PATIENCE_S,
+            "longest_key": 250,
             "large_size": LARGE_SIZE, "too_large_size": TOO_LARGE_SIZE,
             "awkward": "a\r\nEND\r\nVALUE x 0 1\r\n\tb  "}
 
@@ -143,9 +145,8 @@ def step_too_large_value(adapter, values):
 def step_expiry(adapter, values):
     started = time.monotonic()
     assert adapter.set("expiry", b"x", ttl_s=values["ttl_s"])
-    assert adapter.get("expiry") == b"x", "gone at once"
     while adapter.get("expiry") is not None:
-        assert time.monotonic() < started + values["ttl_s"] + 2, "still there"
+        assert time.monotonic() < started + values["ttl_s"] + PATIENCE_S, "still there"
         time.sleep(0.05)
     # The server's clock counts whole seconds: up to one second early is allowed.
     assert time.monotonic() > started + values["ttl_s"] - 1.2, "gone too early"

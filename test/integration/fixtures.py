@@ -6,8 +6,6 @@ import pytest
 import helpers
 from lib.server import Server
 
-TIMEOUT_S = 120
-
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "larderd: asks for what memcached does not have")
@@ -19,12 +17,6 @@ def pytest_runtest_setup(item):
         pytest.skip("memory and time of a sanitizer's build say nothing")
     if item.get_closest_marker("larderd") and not helpers.is_larderd():
         pytest.skip("larderd only")
-
-
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(TIMEOUT_S))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.server import larderd_path
+from lib.server import TIMEOUT_S, larderd_path
 
 HERE = Path(__file__).resolve().parent
 IO_URING_SETUP = 425  # the same number on every architecture Linux has
@@ -48,12 +48,12 @@ def need_node_module(name):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not installed.exists():
             subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=HERE,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=90)
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=240)
     need(installed.exists(), f"npm's {name}", f"npm ci (in {HERE})")
     return node
 
 
-def wait_until(condition, timeout_s=10, every_s=0.02):
+def wait_until(condition, timeout_s=TIMEOUT_S, every_s=0.02):
     """Poll until `condition()` is true; what it returned last."""
     deadline = time.monotonic() + timeout_s
     while not (result := condition()) and time.monotonic() < deadline:

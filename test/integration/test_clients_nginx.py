@@ -35,7 +35,8 @@ http {{
             set $memcached_key $arg_key;
             memcached_pass cache;
             memcached_gzip_flag {gzip_flag};
-            memcached_read_timeout 10s;
+            memcached_connect_timeout 60s;
+            memcached_read_timeout 60s;
         }}
     }}
 }}
@@ -58,7 +59,7 @@ class Nginx:
 
     def get(self, key):
         """(status, headers, body)"""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("GET", "/?key=" + quote(key, safe=""))
             answer = connection.getresponse()
@@ -75,7 +76,7 @@ class Nginx:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 @pytest.fixture

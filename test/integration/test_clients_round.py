@@ -3,12 +3,12 @@
 
 import functools
 import importlib
-import shutil
 import subprocess
 
 import pytest
 
 import client_round
+from client_round import PATIENCE_S
 from helpers import HERE, loop_arguments, need, need_node_module, need_tool
 from lib.server import Server
 
@@ -34,7 +34,7 @@ class Pymemcache:
 
         self.refused = MemcacheError
         self.serde = Serde()
-        self.client = Client(("127.0.0.1", port), serde=self.serde, timeout=10,
+        self.client = Client(("127.0.0.1", port), serde=self.serde, timeout=PATIENCE_S,
                              default_noreply=False)
         self.get = self.client.get
         self.get_many = self.client.get_many
@@ -69,7 +69,7 @@ class PythonMemcached:
         self.refused = Client.MemcachedKeyError
         # 0: let the server judge the size.
         self.client = Client([f"127.0.0.1:{port}"], cache_cas=True, server_max_value_length=0,
-                             socket_timeout=10)
+                             socket_timeout=PATIENCE_S)
         self.get = self.client.get
         self.get_many = self.client.get_multi
         self.incr = self.client.incr
@@ -107,8 +107,9 @@ class Pylibmc:
         self.refused = (pylibmc.Error, ValueError)
         self.not_found = pylibmc.NotFound
         self.client = pylibmc.Client([f"127.0.0.1:{port}"], binary=False,
-                                     behaviors={"cas": True, "receive_timeout": 10_000_000,
-                                                "send_timeout": 10_000_000})
+                                     behaviors={"cas": True, "connect_timeout": PATIENCE_S * 1000,
+                                                "receive_timeout": PATIENCE_S * 1_000_000,
+                                                "send_timeout": PATIENCE_S * 1_000_000})
         self.get = self.client.get
         self.get_many = self.client.get_multi
         self.gets = self.client.gets
@@ -201,15 +202,24 @@ def check_step(name, step, loop="auto"):
     assert result is None, result
 
 
+def in_one_process(*words):
+    """The parameters of tests that share a round: beside others, but all in one process."""
+    name = "-".join(words)
+    return pytest.param(*words, id=name, marks=pytest.mark.xdist_group(name))
+
+
+# Slow: a sanitizer learns nothing from further clients, the two on each loop below are enough.
+@pytest.mark.slow
 @pytest.mark.parametrize("step", client_round.STEPS)
-@pytest.mark.parametrize("client", [*PYTHON, *SCRIPTS])
+@pytest.mark.parametrize("client", [in_one_process(client) for client in (*PYTHON, *SCRIPTS)])
 def test_client_makes_the_round(client, step):
     check_step(client, step)
 
 
 @pytest.mark.larderd
 @pytest.mark.parametrize("step", client_round.STEPS)
-@pytest.mark.parametrize("loop", ["epoll", "uring"])
-@pytest.mark.parametrize("client", ["pymemcache", "pylibmc"])
+@pytest.mark.parametrize("client, loop", [in_one_process(client, loop)
+                                          for client in ("pymemcache", "pylibmc")
+                                          for loop in ("epoll", "uring")])
 def test_client_makes_the_round_on_each_loop(client, loop, step):
     check_step(client, step, loop)

@@ -34,7 +34,7 @@ def test_replay_of_a_real_trace_hits_no_less_than_memcached(tmp_path, trace, mem
     done = subprocess.run(
         [sys.executable, REPLAY, "--traces", FOLDER, "--trace", trace, "--memory", str(memory_mb),
          "--requests", str(REQUESTS), "--no-save", "--json", tmp_path / "rows"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=100,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=250,
         env={**os.environ, "LARDERD": larderd_path()})
     assert done.returncode == 0, done.stdout
     ours, peers = json.loads((tmp_path / "rows").read_text())

@@ -77,7 +77,7 @@ def test_client_of_long_requests_gives_way(server):
         assert busy.read_line() == b"STORED"
         busy.send(b"append big 0 0 1 noreply\r\nx\r\n" * 3000 + b"mn\r\n")
         assert other.ask(b"mn") == b"MN"
-        busy.timeout_s = 60
+        busy.timeout_s = 200
         assert busy.read_line() == b"MN"
         stats = other.stats()
         assert int(stats["conn_yields"]) > 0

@@ -78,7 +78,7 @@ def mixed(random_source, total):
 @pytest.mark.parametrize("megabytes", [64, 256])
 def test_memory_stays_under_m_through_mixed_sizes_and_evictions(megabytes):
     source = random.Random(megabytes)
-    with Server(["-m", megabytes, "-t", "2"]) as server, server.connect(30) as client:
+    with Server(["-m", megabytes, "-t", "2"]) as server, server.connect() as client:
         count = store_all(client, small(source, 4000 * megabytes))
         count += store_all(client, mixed(source, 2 * megabytes * MIB))
         stats = client.stats()
@@ -96,7 +96,7 @@ def test_memory_stays_under_m_through_mixed_sizes_and_evictions(megabytes):
 @pytest.mark.larderd
 @pytest.mark.parametrize("loop_name", ["epoll", "uring"])
 def test_memory_stays_under_m_with_large_values_only(loop_name):
-    with Server([*loop_arguments(loop_name), "-m", "64"]) as server, server.connect(30) as client:
+    with Server([*loop_arguments(loop_name), "-m", "64"]) as server, server.connect() as client:
         store_all(client, ((f"k{n}", b"x" * (1000 * KIB)) for n in range(200)))
         store_all(client, ((f"k{n}", b"x" * (n * 4 * KIB % (1000 * KIB))) for n in range(400)))
         assert memory_kib(server.pid, "VmHWM") <= limit_kib(64)
@@ -107,7 +107,7 @@ def test_memory_stays_under_m_with_large_values_only(loop_name):
 @pytest.mark.larderd
 def test_memory_of_overwrites_is_used_again():
     """The same thousand keys a hundred times: nothing may be evicted for it."""
-    with Server(["-m", "64"]) as server, server.connect(30) as client:
+    with Server(["-m", "64"]) as server, server.connect() as client:
         for turn in range(100):
             size = 500 + turn * 37 % 3000
             store_all(client, ((f"k{n}", b"x" * size) for n in range(1000)))
@@ -120,7 +120,7 @@ def test_memory_of_overwrites_is_used_again():
 @pytest.mark.measured
 @pytest.mark.larderd
 def test_memory_is_taken_as_it_is_needed():
-    with Server(["-m", "4096"]) as server, server.connect(30) as client:
+    with Server(["-m", "4096"]) as server, server.connect() as client:
         assert memory_kib(server.pid, "VmRSS") < 16 * KIB
         store_all(client, ((f"k{n}", b"x" * KIB) for n in range(20_000)))
         # 20 MiB of items, and a table whose first size is 1/64 of -m.
@@ -129,7 +129,7 @@ def test_memory_is_taken_as_it_is_needed():
 
 def test_nothing_is_refused_while_something_can_be_evicted():
     """From tiny to large and back: no size can starve another."""
-    with Server(["-m", "64"]) as server, server.connect(30) as client:
+    with Server(["-m", "64"]) as server, server.connect() as client:
         store_all(client, ((f"t{n}", b"x" * 10) for n in range(400_000)))
         store_all(client, ((f"l{n}", b"x" * 500_000) for n in range(200)))
         store_all(client, ((f"t{n}", b"x" * 100) for n in range(200_000)))
@@ -138,7 +138,7 @@ def test_nothing_is_refused_while_something_can_be_evicted():
 
 
 def test_disabled_evictions_refuse_new_items_and_keep_the_old():
-    with Server(["-m", "64", "-M"]) as server, server.connect(30) as client:
+    with Server(["-m", "64", "-M"]) as server, server.connect() as client:
         stored = 0
         while stored < 1000:
             client.send(storage(f"k{stored}", b"x" * 200_000))
@@ -160,7 +160,7 @@ def test_item_of_128_mib_is_stored_and_read(loop_name):
     words = loop_arguments(loop_name) if is_larderd() else []
     size = 128 * MIB
     value = bytes(range(256)) * (size // 256)
-    with Server([*words, "-I", "256m", "-m", "1024"]) as server, server.connect(60) as client:
+    with Server([*words, "-I", "256m", "-m", "1024"]) as server, server.connect() as client:
         client.send(storage("huge", value, flags=42))
         assert client.read_line() == b"STORED"
         client.send(b"get huge\r\n")
@@ -196,7 +196,7 @@ def test_item_size_limit_is_where_it_was_put():
 
 
 def test_memory_limit_can_be_changed_while_running():
-    with Server(["-m", "256"]) as server, server.connect(30) as client:
+    with Server(["-m", "256"]) as server, server.connect() as client:
         store_all(client, ((f"k{n}", b"x" * 10_000) for n in range(12_000)))
         assert client.ask(b"cache_memlimit 64") == b"OK"
         assert client.stats()["limit_maxbytes"] == str(64 * MIB)

@@ -65,7 +65,7 @@ def test_statistics_tell_what_was_done(server):
     found["curr_connections"] = min(found["curr_connections"], 2)
     assert found == {**expected, "curr_connections": found["curr_connections"]}
     assert int(stats["pid"]) == server.pid
-    assert abs(int(stats["time"]) - time.time()) <= 2
+    assert abs(int(stats["time"]) - time.time()) <= 10
     assert int(stats["bytes_read"]) > 300
     assert int(stats["bytes_written"]) > 300
 
@@ -97,7 +97,7 @@ def test_settings_show_what_was_asked_for():
 def test_conns_lists_every_connection_with_its_state(loop):
     with Server(loop) as server, server.connect() as client, server.connect() as half:
         half.send(b"set k 0 0 1000\r\nabc")
-        assert half.read_available(0.1) == b""
+        assert wait_until(lambda: "conn_nread" in client.stats(b"conns").values())
         lines = client.stats(b"conns")
         address = {sock: "tcp:127.0.0.1:%d" % sock.socket.getsockname()[1]
                    for sock in (client, half)}
@@ -140,7 +140,7 @@ class Watcher:
     """A connection that watches; its lines as dictionaries, collected as they come."""
 
     def __init__(self, server, what):
-        self.client = server.connect(30)
+        self.client = server.connect()
         assert self.client.ask(b"watch " + what.encode()) == b"OK"
         self.lines = []
         self.thread = threading.Thread(target=self._collect, daemon=True)
@@ -162,7 +162,7 @@ class Watcher:
         """The matches of `count` lines, or an assertion that shows what came."""
         def matches():
             return [match for line in list(self.lines) if (match := re.fullmatch(pattern, line))]
-        assert wait_until(lambda: len(matches()) >= count, timeout_s=8), \
+        assert wait_until(lambda: len(matches()) >= count), \
             f"{pattern}\nin {self.lines[-20:]}"
         return matches()
 
@@ -193,7 +193,7 @@ def test_watch_mutations_shows_what_was_stored_and_how(server):
 @pytest.mark.slow
 def test_watch_evictions_shows_what_had_to_go():
     with Server(["-m", "64"]) as server, Watcher(server, "evictions") as watcher, \
-            server.connect(30) as client:
+            server.connect() as client:
         for n in range(200):
             client.send(storage(f"k{n}", b"x" * 500_000))
             assert client.read_line() == b"STORED"
@@ -218,7 +218,7 @@ def test_watch_deletions_shows_deleted_keys(server):
 
 
 def test_watcher_that_does_not_read_loses_lines_and_slows_nobody(loop):
-    with Server(loop) as server, server.connect() as lazy, server.connect(30) as client:
+    with Server(loop) as server, server.connect() as lazy, server.connect() as client:
         assert lazy.ask(b"watch fetchers mutations") == b"OK"
         client.send(storage("k" * 200, b"x"))
         assert client.read_line() == b"STORED"
@@ -263,18 +263,18 @@ def dumped_keys(text):
 
 def test_metadump_lists_every_key_once(server):
     keys = [f"key:{n} %".replace(" ", "_") for n in range(3000)]
-    with server.connect(30) as client:
+    with server.connect() as client:
         client.send(b"".join(storage(key, b"x", exptime=1000) for key in keys))
         client.read_exactly(8 * len(keys))
         found = dumped_keys(dump(client, b"lru_crawler metadump all"))
         assert sorted(found) == sorted(keys)
         text = dump(client, b"lru_crawler metadump all")
         exp = int(LINE.match(text)[2])
-        assert abs(exp - (time.time() + 1000)) < 3
+        assert abs(exp - (time.time() + 1000)) < 10
 
 
 def test_mgdump_prints_commands_that_fetch_every_key(server):
-    with server.connect(30) as client:
+    with server.connect() as client:
         binary = base64.b64encode(b"\x00bin ary")
         client.send(storage("plain", b"x") + b"ms " + binary + b" 1 b\r\nx\r\n")
         assert client.read_line() == b"STORED"
@@ -289,13 +289,13 @@ def test_mgdump_prints_commands_that_fetch_every_key(server):
 def test_metadump_while_others_write_lists_every_key_that_stays(loop):
     """A dump is no snapshot, but what is there all the time has to be in it, and only once."""
     steady = [f"steady:{n}" for n in range(20_000)]
-    with Server([*loop, "-m", "256"]) as server, server.connect(30) as client:
+    with Server([*loop, "-m", "256"]) as server, server.connect() as client:
         client.send(b"".join(storage(key, b"x") for key in steady))
         client.read_exactly(8 * len(steady))
         stop = threading.Event()
 
         def write(number):
-            with server.connect(30) as writer:
+            with server.connect() as writer:
                 turn = 0
                 while not stop.is_set():
                     turn += 1
