@@ -13,12 +13,25 @@
 #include <sys/un.h>
 #include <time.h>
 
-enum { PATIENCE_MS = 10000 };
+enum { PATIENCE_MS = 60000 };
 
 void rig_sleep_ms(unsigned ms)
 {
     struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
     nanosleep(&pause, NULL);
+}
+
+/* cmocka's own skip() is "not ok" in its TAP output: the whole program is skipped instead. */
+static void skip_without_io_uring(void)
+{
+    const struct net_loop_config config = {.kind = NET_LOOP_URING, .output_max = 65536};
+    struct net_loop *loop = NULL;
+    int rc = net_loop_create(&config, &loop);
+    if (rc != 0) {
+        printf("1..0 # SKIP io_uring is not available here: %s\n", strerror(-rc));
+        exit(0);
+    }
+    net_loop_destroy(&loop);
 }
 
 enum net_loop_kind rig_kind(int argc, char **argv)
@@ -27,6 +40,7 @@ enum net_loop_kind rig_kind(int argc, char **argv)
         return NET_LOOP_EPOLL;
     }
     if (argc == 2 && strcmp(argv[1], "io_uring") == 0) {
+        skip_without_io_uring();
         return NET_LOOP_URING;
     }
     fprintf(stderr, "usage: %s epoll|io_uring\n", argv[0]);
@@ -124,12 +138,7 @@ void rig_start(struct rig *rig, struct rig_plan plan)
         .callbacks = {.after_wait = after_wait, .before_wait = before_wait, .on_tick = on_tick},
         .context = rig,
     };
-    int rc = net_loop_create(&config, &rig->loop);
-    if (rc != 0 && plan.kind == NET_LOOP_URING) {
-        print_message("io_uring is not available here (%s): skipped\n", strerror(-rc));
-        skip();
-    }
-    assert_int_equal(rc, 0);
+    assert_int_equal(net_loop_create(&config, &rig->loop), 0);
     const char *what = NULL;
     assert_int_equal(net_sock_listen("127.0.0.1", 0, 1024, &rig->tcp_fd, 1, &what), 1);
     struct net_address address;

@@ -157,7 +157,7 @@ static void test_unix_of_one_that_dies(void **state)
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        usleep(50000);
+        usleep(20000);
         _exit(0);
     }
     close(fd);

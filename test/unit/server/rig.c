@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "net/sock.h"
 
-enum { PATIENCE_MS = 10000, SILENCE_MS = 60, ARGUMENTS_MAX = 32, LINE_MAX_SIZE = 8192 };
+enum { PATIENCE_MS = 60000, SILENCE_MS = 60, ARGUMENTS_MAX = 32, LINE_MAX_SIZE = 8192 };
 
 void rig_sleep_ms(unsigned ms)
 {

@@ -6,6 +6,22 @@
 
 #include "server/server_priv.h"
 
+enum { PATIENCE_MS = 60000 };
+
+/* Until the server has read a line that promises a value, and not the value. */
+static void wait_for_upload(int fd)
+{
+    bool seen = false;
+    for (unsigned ms = 0; !seen; ms += 2) {
+        assert_true(ms < PATIENCE_MS);
+        rig_sleep_ms(2);
+        rig_send(fd, "stats conns\r\n");
+        for (const char *line = rig_line(fd); strcmp(line, "END") != 0; line = rig_line(fd)) {
+            seen = seen || strstr(line, ":state conn_nread") != NULL;
+        }
+    }
+}
+
 static void they_are_spread_evenly(void **state)
 {
     enum { CONNECTIONS = 40, WORKERS = 4 };
@@ -27,7 +43,7 @@ static void they_are_spread_evenly(void **state)
             fds[i] = -1;
         }
     }
-    for (unsigned ms = 0; atomic_load(&rig.server->conn_count) > 14 && ms < 5000; ms += 2) {
+    for (unsigned ms = 0; atomic_load(&rig.server->conn_count) > 14 && ms < PATIENCE_MS; ms += 2) {
         rig_sleep_ms(2);
     }
     for (int i = 0; i < CONNECTIONS; i++) {
@@ -64,7 +80,7 @@ static void over_the_limit_they_are_told(void **state)
     assert_int_equal(rig_stat(fds[0], "rejected_connections"), 5);
     assert_int_equal(rig_stat(fds[0], "curr_connections"), 3);
     close(fds[2]);
-    for (unsigned ms = 0; rig_stat(fds[0], "curr_connections") > 2 && ms < 5000; ms += 2) {
+    for (unsigned ms = 0; rig_stat(fds[0], "curr_connections") > 2 && ms < PATIENCE_MS; ms += 2) {
         rig_sleep_ms(2);
     }
     fds[2] = rig_connect(&rig);
@@ -100,7 +116,7 @@ static void over_the_limit_they_wait(void **state)
         close(fds[i]);
     }
     int fd = rig_connect(&rig);
-    for (unsigned ms = 0; rig_stat(fd, "curr_connections") > 1 && ms < 5000; ms += 2) {
+    for (unsigned ms = 0; rig_stat(fd, "curr_connections") > 1 && ms < PATIENCE_MS; ms += 2) {
         rig_sleep_ms(2);
     }
     assert_int_equal(rig_stat(fd, "accepting_conns"), 1);
@@ -177,7 +193,7 @@ static void idle_ones_are_closed(void **state)
     rig_ask(sends, "mn\r\n", "MN\r\n");
     rig_send(sends, "set a 0 0 9000\r\n");
     rig_send_bytes(sends, value, 8000);
-    rig_sleep_ms(10);
+    wait_for_upload(other);
     rig_ask(other, "debugtime 60\r\n", "OK\r\n");
     rig_expect_end(idle);
     while (strstr(rig_line(watches), "reason=idle_timeout") == NULL) {
@@ -210,7 +226,7 @@ static void all_of_them_are_listed(void **state)
         rig_ask(fds[i], "mn\r\n", "MN\r\n");
     }
     rig_send(fds[1], "set a 0 0 9000\r\nx");
-    rig_sleep_ms(10);
+    wait_for_upload(fds[0]);
     rig_send(fds[0], "stats conns\r\nmn\r\n");
     for (const char *line = rig_line(fds[0]); strcmp(line, "END") != 0; line = rig_line(fds[0])) {
         assert_int_equal(strncmp(line, "STAT ", 5), 0);
