@@ -80,4 +80,12 @@ struct bench_work {
     bool trust_values;
 };
 
+enum { BENCH_WORK_ERROR_MAX = 160 }; /* bytes, the NUL included */
+
+/*
+ * Can it be done, and does it mean what it says? False, with what is wrong in `error`, for numbers out of bounds and for parts that
+ * do not go together (work_rules.def). Pure; any thread.
+ */
+bool bench_work_check(const struct bench_work *work, char error[static BENCH_WORK_ERROR_MAX]);
+
 #endif
