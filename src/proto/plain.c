@@ -10,6 +10,9 @@ enum {
     META_WORD_SIZE = 3, /* "mg " */
     GETS_WORD_SIZE = 5, /* "gets " */
     DIGITS_MAX = 9,     /* of a number that cannot overflow 32 bits */
+    NOREPLY_SIZE = 8,   /* " noreply" */
+    /* Behind a set's key: three times a blank and a number, " noreply", and two bytes. */
+    NUMBERS_SIZE_MAX = 3 * (1 + DIGITS_MAX) + NOREPLY_SIZE + 2,
     LETTERS = 26,
 };
 
@@ -25,32 +28,30 @@ static const uint32_t META_FLAGS[LETTERS] = {
 /* Those that the reply does not answer. */
 #define META_INSTRUCTIONS (PROTO_FLAG_QUIET | PROTO_FLAG_NO_BUMP | PROTO_FLAG_VALUE)
 
-/* The digits at *at, which must end in `stop`; leaves *at behind it. */
-static bool take_number(const char **at, const char *end, char stop, uint32_t *ret_number)
+/*
+ * A blank and 1 to DIGITS_MAX digits at `at`; one byte more than that may be read. Returns what is
+ * behind them; NULL: something else is there. `at` may be NULL, too.
+ */
+static const char *take_number(const char *at, uint32_t *ret_number)
 {
-    const char *digit = *at;
+    const char *stop;
     uint32_t number = 0;
 
-    while (digit < end && (unsigned char)(*digit - '0') <= 9) {
-        number = number * 10 + (uint32_t)(*digit - '0');
-        digit++;
+    if (at == NULL || *at++ != ' ') {
+        return NULL;
     }
-    if (digit == *at || digit - *at > DIGITS_MAX || digit == end || *digit != stop) {
-        return false;
+    stop = at + DIGITS_MAX;
+    for (const char *digit = at;; digit++) {
+        const uint32_t value = (uint32_t)(unsigned char)*digit - '0';
+        if (value > 9) {
+            *ret_number = number;
+            return digit == at ? NULL : digit;
+        }
+        if (digit == stop) {
+            return NULL;
+        }
+        number = number * 10 + value;
     }
-    *ret_number = number;
-    *at = digit + 1;
-    return true;
-}
-
-/* The end of the word at `begin`: the first `stop` within a key's length. NULL: none, or no word. */
-static const char *find_end(const char *begin, const char *end, char stop)
-{
-    const size_t left = (size_t)(end - begin);
-    const size_t reach = left < BASE_KEY_SIZE_MAX + 1 ? left : BASE_KEY_SIZE_MAX + 1;
-    const char *found = memchr(begin, stop, reach);
-
-    return found == begin ? NULL : found;
 }
 
 static bool is_key_size(size_t size)
@@ -132,31 +133,56 @@ static bool parse_meta_get(const char *key, const char *end, struct proto_reques
     return true;
 }
 
-static bool parse_set(const char *key, const char *end, struct proto_request *request,
-                      const char **ret_end)
+/* The three numbers and the end of a set line; NUMBERS_SIZE_MAX bytes may be read. */
+static const char *parse_numbers(const char *at, struct proto_request *request)
 {
-    const char *key_end = find_end(key, end, ' ');
-    uint32_t client_flags;
     uint32_t exptime;
     uint32_t value_size;
 
-    if (key_end == NULL || memchr(key, '\n', (size_t)(key_end - key)) != NULL) {
-        return false;
+    at = take_number(at, &request->client_flags);
+    at = take_number(at, &exptime);
+    at = take_number(at, &value_size);
+    if (at == NULL) {
+        return NULL;
     }
-    const char *at = key_end + 1;
-    if (!take_number(&at, end, ' ', &client_flags) || !take_number(&at, end, ' ', &exptime) ||
-        !take_number(&at, end, '\r', &value_size) || at == end || *at != '\n') {
+    request->exptime = exptime;
+    request->value_size = value_size;
+    if (memcmp(at, " noreply", NOREPLY_SIZE) == 0) {
+        request->noreply = true;
+        at += NOREPLY_SIZE;
+    }
+    return memcmp(at, "\r\n", 2) == 0 ? at + 2 : NULL;
+}
+
+/* The same where the input ends sooner: the zeros behind it are no part of any line. */
+static const char *parse_last_numbers(const char *at, const char *end,
+                                      struct proto_request *request)
+{
+    char padded[NUMBERS_SIZE_MAX] = {0};
+    const char *line_end;
+
+    memcpy(padded, at, (size_t)(end - at));
+    line_end = parse_numbers(padded, request);
+    return line_end == NULL ? NULL : at + (line_end - padded);
+}
+
+static bool parse_set(const char *key, const char *end, struct proto_request *request,
+                      const char **ret_end)
+{
+    const char *key_end = proto_scan_blank(key, end);
+    const size_t size = (size_t)(key_end - key);
+
+    if (!is_key_size(size)) {
         return false;
     }
     proto_request_start(request, PROTO_TEXT, PROTO_OP_STORE);
     request->mode = PROTO_STORE_SET;
-    request->key = (struct base_slice){key, (size_t)(key_end - key)};
-    request->client_flags = client_flags;
-    request->exptime = exptime;
-    request->value_size = value_size;
+    request->key = (struct base_slice){key, size};
     request->cas = 0;
-    *ret_end = at + 1;
-    return true;
+    *ret_end = BASE_LIKELY(end - key_end >= NUMBERS_SIZE_MAX)
+                   ? parse_numbers(key_end, request)
+                   : parse_last_numbers(key_end, end, request);
+    return *ret_end != NULL;
 }
 
 bool proto_plain_parse(struct base_slice input, struct proto_request *request, size_t *ret_consumed)

@@ -4,10 +4,10 @@
  *
  *      get <key>\r\n                                and gets
  *      mg <key> <flag>...\r\n                       flags of one letter, and the opaque
- *      set <key> <flags> <exptime> <bytes>\r\n
+ *      set <key> <flags> <exptime> <bytes>[ noreply]\r\n
  *
- * Anything out of the ordinary (a second key, noreply, a sign, two blanks, a bare newline) is left
- * to proto/text.c, which says the same of these lines, only later. Private to proto. Pure.
+ * Anything out of the ordinary (a second key, a sign, two blanks, a bare newline) is left to
+ * proto/text.c, which says the same of these lines, only later. Private to proto. Pure.
  */
 #ifndef LARDER_PROTO_PLAIN_H
 #define LARDER_PROTO_PLAIN_H

@@ -213,6 +213,7 @@ void show_check_rows(const struct show_row *rows, size_t count)
         check_row(&rows[i], "\r\n", "");
         check_row(&rows[i], "\n", "");
         check_row(&rows[i], "\r\n", "get other\r\n");
+        check_row(&rows[i], "\r\n", "get others, so that the line is far from the input's end\r\n");
         check_row(&rows[i], "\n", "\r\n\0\n");
         check_prefixes(&rows[i]);
     }
