@@ -138,9 +138,10 @@ void bench_draw_next(struct bench_draw *draw, struct bench_request *request, uin
     }
 }
 
-void bench_draw_fill(struct bench_draw *draw, uint64_t number, struct bench_request *request)
+void bench_draw_fill(struct bench_draw *draw, enum bench_space space, uint64_t number,
+                     struct bench_request *request)
 {
-    write_set(draw, request, draw->space, number);
+    write_set(draw, request, space, number);
 }
 
 static bool is_stored(const struct bench_work *work, enum bench_space space)

@@ -43,8 +43,9 @@ void bench_draw_init(struct bench_draw *draw, const struct bench_work *work,
 void bench_draw_next(struct bench_draw *draw, struct bench_request *request,
                      uint64_t *more_numbers);
 
-/* A set of one key of the values: what follows a miss. */
-void bench_draw_fill(struct bench_draw *draw, uint64_t number, struct bench_request *request);
+/* A set of one key: what follows a miss. */
+void bench_draw_fill(struct bench_draw *draw, enum bench_space space, uint64_t number,
+                     struct bench_request *request);
 
 /*
  * The next of the sets that store every key of this lane's part once: the values, and the keys that are deleted and counted when

@@ -79,9 +79,11 @@ struct bench_counts {
     uint64_t value_bytes, refused, reconnects, late;
 };
 
-/* A set that is due because a get missed. */
+/* A set that is due because a key was missing. */
 struct bench_fill {
-    uint64_t number, due_ns;
+    uint32_t number; /* key numbers are below 2^32 */
+    uint32_t space;
+    uint64_t due_ns;
 };
 
 struct bench_lane {

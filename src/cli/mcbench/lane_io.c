@@ -92,7 +92,7 @@ static void take_request(struct bench_lane *lane, struct bench_request *request)
 
         lane->fill_first = (lane->fill_first + 1) & (lane->fill_room - 1);
         lane->fill_count--;
-        bench_draw_fill(&lane->draw, fill->number, request);
+        bench_draw_fill(&lane->draw, (enum bench_space)fill->space, fill->number, request);
         request->due_ns = fill->due_ns;
         return;
     }
@@ -262,12 +262,13 @@ bool bench_lane_send_due(struct bench_lane *lane, uint64_t now_ns, bool *ret_has
 /* ---- answers in ---- */
 
 /* The misses from that index on. */
-static void queue_fills(struct bench_lane *lane, uint32_t first, uint64_t now_ns)
+static void queue_fills(struct bench_lane *lane, enum bench_space space, uint32_t first,
+                        uint64_t now_ns)
 {
     for (uint32_t i = first; i < lane->outcome.misses && lane->fill_count < lane->fill_room; i++) {
         const uint32_t at = (lane->fill_first + lane->fill_count) & (lane->fill_room - 1);
 
-        lane->fill_ring[at] = (struct bench_fill){lane->outcome.missed[i], now_ns};
+        lane->fill_ring[at] = (struct bench_fill){(uint32_t)lane->outcome.missed[i], space, now_ns};
         lane->fill_count++;
     }
 }
@@ -343,7 +344,7 @@ static bool read_some(struct bench_lane *lane, struct bench_conn *conn, struct b
         input->data += consumed;
         input->size -= consumed;
         if (lane->fills && lane->outcome.misses > queued_count) {
-            queue_fills(lane, queued_count, now_ns);
+            queue_fills(lane, request->space, queued_count, now_ns);
         }
         if (answer != BENCH_ANSWER_MORE) {
             lane->counts.refused += answer == BENCH_ANSWER_REFUSED;

@@ -124,10 +124,11 @@ static void test_versions_never_come_again(void **state)
     bench_draw_init(&draws[1], &work, BENCH_SPACE_VALUES, 1);
     bench_draw_next(&draws[0], &first, NULL);
     bench_draw_next(&draws[0], &second, NULL);
-    bench_draw_fill(&draws[0], 17, &fill);
+    bench_draw_fill(&draws[0], BENCH_SPACE_COUNTERS, 17, &fill);
     assert_int_equal(second.version, first.version + 1);
     assert_int_equal(fill.version, second.version + 1);
     assert_int_equal(fill.verb, BENCH_SET);
+    assert_int_equal(fill.space, BENCH_SPACE_COUNTERS);
     assert_int_equal(fill.numbers[0], 17);
     bench_draw_next(&draws[1], &second, NULL);
     assert_true(second.version >> 48 != first.version >> 48);
