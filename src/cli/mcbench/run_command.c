@@ -150,9 +150,6 @@ static bool read_what(struct settings *settings)
         return wrong("order", settings->order,
                      "not uniform, sequential, zipf:0.99 (0.5 to 2), or hot:KEYS:SHARE (0 to 1)");
     }
-    if (work->order == BENCH_HOT && work->hot_keys > work->key_count) {
-        return wrong("order", settings->order, "there are not so many keys");
-    }
     if (!bench_words_sizes(settings->key_size, BENCH_KEY_SIZE_MIN, BENCH_KEY_SIZE_MAX,
                            &work->key_sizes)) {
         return wrong("key-size", settings->key_size, "not N, N-M or etc, 16 to 250");
@@ -167,21 +164,19 @@ static bool read_how(struct settings *settings)
 {
     struct bench_plan *plan = &settings->plan;
     struct bench_work *work = &plan->work;
+    char error[BENCH_WORK_ERROR_MAX];
 
-    if (work->lanes > work->connections) {
-        (void)fprintf(stderr, "mcbench run: %u threads need at least as many connections\n",
-                      work->lanes);
-        return false;
-    }
-    if (work->burst_size > 0 && !(work->rate > 0)) {
-        (void)fprintf(stderr, "mcbench run: --burst needs --rate\n");
-        return false;
-    }
     if (settings->cpus != NULL && !bench_words_cpus(settings->cpus, plan)) {
         return wrong("cpu", settings->cpus, "not 1,4-7 or the like, at most 64 of them");
     }
-    if (work->rate > 0) {
-        work->arrival = work->burst_size > 0 ? BENCH_BURSTS : BENCH_POISSON;
+    if (work->burst_size > 0) {
+        work->arrival = BENCH_BURSTS;
+    } else if (work->rate > 0) {
+        work->arrival = BENCH_POISSON;
+    }
+    if (!bench_work_check(work, error)) {
+        (void)fprintf(stderr, "mcbench run: %s\n", error);
+        return false;
     }
     plan->probe = plan->probe_rate > 0;
     plan->window_ns = (uint64_t)(settings->duration_s * second_ns);
