@@ -48,6 +48,8 @@ struct replay {
     size_t in_room, in_begin, in_end; /* bytes */
     uint64_t sent_ns;                 /* when the window's sending began */
     uint64_t started_ns, shown_ns;
+    struct bench_source_request held; /* the first of the next window, if is_held */
+    bool is_held;
     bool at_end; /* of the source */
 };
 
@@ -260,20 +262,6 @@ static struct slot *find_earlier(struct replay *replay, uint32_t at)
     return NULL;
 }
 
-/* Does a later request of the window say itself what becomes of the key? */
-static bool is_overtaken(const struct replay *replay, uint32_t at)
-{
-    const uint64_t number = replay->slots[at].request.number;
-
-    for (uint32_t i = at + 1; i < replay->slot_count; i++) {
-        if (replay->slots[i].request.number == number &&
-            replay->slots[i].request.op != BENCH_TRACE_READ) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /*
  * A miss. Sent one by one, its fill would have come before the window's later reads of the key: they are asked again behind it.
  * First the fills, then those: settle() goes over the slots twice.
@@ -289,9 +277,6 @@ static void settle_miss(struct replay *replay, uint32_t at)
         return; /* asked again */
     }
     count_read(replay->result, slot);
-    if (is_overtaken(replay, at)) {
-        return;
-    }
     slot->is_filled = true;
     fill = add_next(replay, slot);
     fill->request.op = BENCH_TRACE_WRITE;
@@ -350,6 +335,32 @@ static void settle(struct replay *replay)
 
 /* ---- the run ---- */
 
+/*
+ * A write or delete of a key that the window reads waits for the next one: whether that read brings a fill, which comes first, is
+ * not known yet.
+ */
+static bool has_to_wait(const struct replay *replay, const struct bench_source_request *request)
+{
+    for (uint32_t i = 0; request->op != BENCH_TRACE_READ && i < replay->slot_count; i++) {
+        if (replay->slots[i].request.op == BENCH_TRACE_READ &&
+            replay->slots[i].request.number == request->number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The held request, or the source's next; as bench_source_next(). */
+static int next_request(struct replay *replay, struct bench_source_request *request)
+{
+    if (replay->is_held) {
+        *request = replay->held;
+        replay->is_held = false;
+        return 1;
+    }
+    return bench_source_next(replay->source, request, replay->complaint);
+}
+
 /* New requests behind what settle() has begun. */
 static int take_requests(struct replay *replay)
 {
@@ -366,10 +377,15 @@ static int take_requests(struct replay *replay)
     /* Fills come on top of the window, reads that are asked again do not: so it stays bounded. */
     for (uint32_t i = replay->again_count; i < plan->window && !replay->at_end; i++) {
         struct slot *slot = &replay->slots[replay->slot_count];
-        const int result = bench_source_next(replay->source, &slot->request, replay->complaint);
+        const int result = next_request(replay, &slot->request);
 
         if (result < 0) {
             return result;
+        }
+        if (result == 1 && has_to_wait(replay, &slot->request)) {
+            replay->held = slot->request;
+            replay->is_held = true;
+            break;
         }
         slot->is_fill = slot->is_filled = false;
         replay->at_end = result == 0;

@@ -54,8 +54,8 @@ static const char HELP[] =
     "examples:\n"
     "  mcbench replay --trace oltp.lis.zst --address 127.0.0.1:11211\n"
     "  mcbench replay --trace id32:w106.trace.xz --memory 16 --memory 64 \\\n"
-    "      --server 'memcached=memcached -l 127.0.0.1 -p {port} -m {memory_mb}' \\\n"
-    "      --server 'larderd=larderd -l 127.0.0.1 -p {port} -m {memory_mb}'\n"
+    "      --server 'memcached=memcached {listen} {user} -m {memory_mb}' \\\n"
+    "      --server 'larderd=larderd {listen} {user} -m {memory_mb}'\n"
     "  mcbench replay --trace cluster052.sort.zst --share 5 --share 20 --tenants auto --server "
     "...\n";
 
