@@ -27,9 +27,6 @@ WORD = (b"x", b"-1", b"0", b"1", b"+1", b"007", b"1x", b"1.5", b"0x10", b"", b"-
 EXPTIME = (b"0",) * 12 + (b"%d" % FOREVER, b"%d" % (FOREVER + 7), b"-1", b"2592001", b"2147483647",
                           b"-2147483648", b"2592000")
 FLAGS = (b"0",) * 6 + (b"1", b"255", b"65536", b"4294967295", b"00012")
-BRIEF = re.compile(rb"\+?0*[1-9]\d{0,3}")  # seconds that may pass during a round
-TIME_AT = {**dict.fromkeys((b"set", b"add", b"replace", b"append", b"prepend", b"cas"), 3),
-           b"touch": 2, b"gat": 1, b"gats": 1}
 DELTA = (b"1",) * 6 + (b"0", b"2", b"10", b"99", b"18446744073709551615", b"9223372036854775808")
 LENGTHS = (b"-1", b"x", b"", b"2147483646", b"2147483647", b"2147483648", b"1e3", b"5 5")
 
@@ -227,7 +224,6 @@ class Commands:
             words = self.without_short_times(self.spoil(list(words)))
         if words[0] == b"flush_all" and words[1:2] and words[1].lstrip(b"+0") == b"1":
             words = words[:1]  # due this very second, which servers read differently: differences.md
-        words = self.without_brief_times(words)
         if words[0] == b"ma":  # T and E are lost when the number gets longer: differences.md
             words = words[:2] + [word for word in words[2:] if word[:1] not in (b"T", b"E")]
         blank = b" " if not self.chance(20) else self.rng.choice((b"  ", b"    "))
@@ -235,18 +231,6 @@ class Commands:
         if self.chance(10):
             line = self.rng.choice((b" " + line, line + b" ", line + b"   "))
         return line + (b"\r\n" if not self.chance(15) else b"\n")
-
-    def without_brief_times(self, words):
-        """A number that was moved to where a time stands, or cut there, would be one of a few seconds."""
-        name, changed, at = words[0], [], 0
-        for word in words:
-            if at == TIME_AT.get(name) and BRIEF.fullmatch(word):
-                word = b"0"
-            elif name[:1] == b"m" and word[:1] in (b"T", b"N") and BRIEF.fullmatch(word[1:]):
-                word = word[:1]
-            changed.append(word)
-            at += word != b""  # two blanks are one
-        return changed
 
     def spoil(self, words):
         """Break a line: a word less, more, twice, or another."""
