@@ -194,12 +194,12 @@ static void compare_servers(struct comparison *comparison, const json_t *workloa
 }
 
 /* Names the members of two objects that are not alike. */
-static void print_differences(const json_t *base, const json_t *new)
+static void print_differences(json_t *base, json_t *new)
 {
     const char *member, *comma = " ";
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)base, member, value)
+    json_object_foreach(base, member, value)
     {
         if (!json_equal(value, json_object_get(new, member))) {
             (void)fprintf(stderr, "%s%s", comma, member);
@@ -223,7 +223,7 @@ static void compare_workloads(struct comparison *comparison)
 
     json_array_foreach(json_object_get(comparison->base, "workloads"), index, workload)
     {
-        const json_t *work = json_object_get(workload, "work");
+        json_t *work = json_object_get(workload, "work");
         const json_t *other = bench_results_find(comparison->new, "workloads", name_of(workload));
 
         if (other != NULL && !json_equal(work, json_object_get(other, "work"))) {
@@ -316,8 +316,8 @@ static void warn_missing(const json_t *has, const json_t *lacks, const char *lis
 
 static void warn(const struct comparison *comparison)
 {
-    const json_t *base = json_object_get(comparison->base, "machine");
-    const json_t *new = json_object_get(comparison->new, "machine");
+    json_t *base = json_object_get(comparison->base, "machine");
+    json_t *new = json_object_get(comparison->new, "machine");
     static const char *const lists[] = {"servers", "workloads"};
 
     if (!json_equal(base, new)) {

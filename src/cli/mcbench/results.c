@@ -21,6 +21,7 @@ enum {
 
 enum kind {
     NAME,   /* text of 1..NAME_SIZE_MAX bytes: a key, compared and printed */
+    WORD,   /* a name of letters, digits, '-' and '_': a part of a file's name */
     TEXT,   /* any */
     COUNT,  /* an integer from 0 */
     NUMBER, /* from 0 */
@@ -36,9 +37,8 @@ struct rule {
 };
 
 static const struct rule SERVER_RULES[] = {
-    {"name", NAME, false, false},
-    {"version", TEXT, false, false},
-    {"command", TEXT, false, false},
+    {"name", NAME, false, false},    {"version", TEXT, false, false},
+    {"command", TEXT, false, false}, {"is_limit", FLAG, true, false},
     {NULL, NAME, false, false},
 };
 
@@ -49,7 +49,7 @@ static const struct rule WORKLOAD_RULES[] = {
     {"work.load", OBJECT, false, false},
     {"work.load.arrival", NAME, false, false},
     {"curve", OBJECT, true, true},
-    {"curve.name", NAME, false, false},
+    {"curve.name", WORD, false, false},
     {"curve.title", TEXT, false, false},
     {"curve.axis", NAME, false, false},
     {"curve.x", NUMBER, false, false},
@@ -115,6 +115,16 @@ static bool complain(const struct place *place, const char *member, const char *
     return false;
 }
 
+static bool is_word(const json_t *value)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    const char *text = json_string_value(value);
+    const size_t size = json_string_length(value);
+
+    return text != NULL && size >= 1 && size <= NAME_SIZE_MAX && strspn(text, letters) == size;
+}
+
 static bool fits(const json_t *value, enum kind kind, const char **ret_wanted)
 {
     switch (kind) {
@@ -122,6 +132,9 @@ static bool fits(const json_t *value, enum kind kind, const char **ret_wanted)
         *ret_wanted = "must be a text of 1 to 63 bytes";
         return json_is_string(value) && json_string_length(value) >= 1 &&
                json_string_length(value) <= NAME_SIZE_MAX;
+    case WORD:
+        *ret_wanted = "must be 1 to 63 letters, digits, '-' and '_'";
+        return is_word(value);
     case TEXT:
         *ret_wanted = "must be a text";
         return json_is_string(value);

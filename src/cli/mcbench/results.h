@@ -3,13 +3,14 @@
  * Result files: what `suite` and `replay` measured, for `compare` and `plot`. doc/mcbench-results.md is their description.
  *
  *     {"schema": 1, "kind": "results", "date": "2026-11-21T13:00:00Z", "machine": {...},
- *      "servers":   [{"name", "version", "command"}],
+ *      "servers":   [{"name", "version", "command", "is_limit"}],
  *      "workloads": [{"name", "title", "work": {...}, "curve": {"name", "title", "axis", "x"}}],
  *      "rounds":    [{"round", "workload", "server", "result": {...}}],
  *      "replay":    [{"trace", "server", "memory_bytes", "requests", "hits", "misses", ...}]}
  *
  * machine, work and result are what report.h makes. A curve (may be missing) says that workloads of the same curve name are points
- * of one plot, each at its x on the axis: "offered_per_s" or "server_threads". Members that are not known are left alone: later
+ * of one plot, each at its x on the axis: "offered_per_s" or "server_threads". A server with is_limit true (may be missing) does
+ * nothing but answer: it is no competitor, it marks what can be reached. Members that are not known are left alone: later
  * versions may add some.
  *
  * What is in a file came from outside: everything that is read later is checked here, once, and a complaint names the place.
