@@ -16,27 +16,29 @@
 #include "cli/mcbench/report_priv.h"
 #include "cli/mcbench/results.h"
 
+/* clang-format off */
 static const char HELP[] =
     "usage: mcbench compare [options] BASE.json NEW.json\n"
     "\n"
-    "Compares two result files of `mcbench suite` or `mcbench replay`, and ends with status 1 "
-    "when\n"
-    "something became worse by more than the noise and more than the threshold.\n"
+    "Compares two result files of `mcbench suite` or `mcbench replay`, and ends with status 1\n"
+    "when something became worse by more than the noise and more than the threshold.\n"
     "\n"
     "  --threshold PERCENT  what is less than this is no regression (default: 5)\n"
-    "  --against SERVER     divide each round by that server's in the same round first: what "
-    "moves\n"
-    "                       all servers at once, as on a shared machine, then cancels out\n"
-    "  --all                also print what is the same\n"
+    "  --against SERVER     divide each round by that server's in the same round first: what\n"
+    "                       moves all servers at once, as on a shared machine, cancels out\n"
+    "  --server NAME        only this one (default: all but those that only mark the limit)\n"
+    "  --all                also print what is the same, and what cannot be told\n"
     "  -h, --help           this text\n"
     "\n"
     "examples:\n"
     "  mcbench compare bench/results/2026-11-01.json bench/results/2026-11-21.json\n"
     "  mcbench compare --against memcached --threshold 3 base.json new.json\n";
+/* clang-format on */
 
 struct settings {
     double threshold_percent;
     const char *against; /* NULL: nobody */
+    const char *server;  /* NULL: all */
     bool all;
 };
 
@@ -51,6 +53,7 @@ static const struct base_option ROWS[] = {
      .max = 1000,
      FIELD(threshold_percent)},
     {.name = "against", .kind = BASE_OPTION_TEXT, FIELD(against)},
+    {.name = "server", .kind = BASE_OPTION_TEXT, FIELD(server)},
     {.name = "all", .kind = BASE_OPTION_ON, FIELD(all)},
     {.letter = 'h', .name = "help", .kind = BASE_OPTION_ACTION},
 };
@@ -71,10 +74,16 @@ struct comparison {
     bool has_head;
 };
 
+/* Is this verdict printed? The others are only counted. */
+static bool is_shown(const struct comparison *comparison, enum verdict verdict)
+{
+    return comparison->settings->all || (verdict != SAME && verdict != CANNOT_TELL);
+}
+
 static void print_head(struct comparison *comparison)
 {
     if (!comparison->has_head) {
-        (void)printf("%-20s %-12s %-14s %11s %11s %6s %-15s %s\n", "workload", "server", "figure",
+        (void)printf("%-18s %-14s %-14s %11s %11s %6s %-15s %s\n", "workload", "server", "figure",
                      "base", "new", "ratio", "interval", "");
         comparison->has_head = true;
     }
@@ -139,9 +148,12 @@ static void compare_figure(struct comparison *comparison, const char *workload, 
     collect(comparison, comparison->new, workload, server, figure, &new);
     if (base.count == 0 || new.count == 0) {
         if (base.count + new.count + base.void_count + new.void_count > 0) {
-            print_head(comparison);
             comparison->counts[CANNOT_TELL]++;
-            (void)printf("%-20s %-12s %-14s cannot tell: the %s file has no valid round\n",
+            if (!is_shown(comparison, CANNOT_TELL)) {
+                return;
+            }
+            print_head(comparison);
+            (void)printf("%-18s %-14s %-14s cannot tell: the %s file has no valid round\n",
                          workload, server, bench_figures_name(figure),
                          base.count == 0 ? "base" : "new");
         }
@@ -151,12 +163,12 @@ static void compare_figure(struct comparison *comparison, const char *workload, 
     verdict = judge(&ratio, bench_figures_more_is_better(figure),
                     comparison->settings->threshold_percent / 100);
     comparison->counts[verdict]++;
-    if (verdict == SAME && !comparison->settings->all) {
+    if (!is_shown(comparison, verdict)) {
         return;
     }
     print_head(comparison);
     (void)snprintf(interval, sizeof interval, "%.3f to %.3f", ratio.low, ratio.high);
-    (void)printf("%-20s %-12s %-14s %11s %11s %6.3f %-15s %s\n", workload, server,
+    (void)printf("%-18s %-14s %-14s %11s %11s %6.3f %-15s %s\n", workload, server,
                  bench_figures_name(figure), show(comparison, &base, figure, base_text),
                  show(comparison, &new, figure, new_text), ratio.median, interval,
                  verdict == CANNOT_TELL && !bench_stats_shows(&ratio)
@@ -167,6 +179,17 @@ static void compare_figure(struct comparison *comparison, const char *workload, 
 static const char *name_of(const json_t *entry)
 {
     return json_string_value(json_object_get(entry, "name"));
+}
+
+static bool is_wanted(const struct settings *settings, const json_t *server)
+{
+    if (settings->against != NULL && strcmp(settings->against, name_of(server)) == 0) {
+        return false;
+    }
+    if (settings->server != NULL) {
+        return strcmp(settings->server, name_of(server)) == 0;
+    }
+    return !json_is_true(json_object_get(server, "is_limit"));
 }
 
 static void compare_servers(struct comparison *comparison, const json_t *workload)
@@ -180,8 +203,7 @@ static void compare_servers(struct comparison *comparison, const json_t *workloa
         const char *name = name_of(server);
 
         if (bench_results_find(comparison->new, "servers", name) == NULL ||
-            (comparison->settings->against != NULL &&
-             strcmp(comparison->settings->against, name) == 0)) {
+            !is_wanted(comparison->settings, server)) {
             continue;
         }
         comparison->pair_count++;
@@ -268,13 +290,13 @@ static void compare_replay(struct comparison *comparison, const json_t *base, co
 
     comparison->counts[verdict]++;
     comparison->pair_count++;
-    if (verdict == SAME && !comparison->settings->all) {
+    if (!is_shown(comparison, verdict)) {
         return;
     }
     print_head(comparison);
     (void)snprintf(memory, sizeof memory, "%.1f MiB",
                    json_number_value(json_object_get(base, "memory_bytes")) / (1 << 20));
-    (void)printf("%-20s %-12s %-14s %11s %11s %6.3f %-15s %s\n",
+    (void)printf("%-18s %-14s %-14s %11s %11s %6.3f %-15s %s\n",
                  json_string_value(json_object_get(base, "trace")),
                  json_string_value(json_object_get(base, "server")), "misses",
                  bench_report_number(misses_of(base), 0, base_text),
@@ -289,6 +311,12 @@ static void compare_replays(struct comparison *comparison)
 
     json_array_foreach(json_object_get(comparison->base, "replay"), index, base)
     {
+        const json_t *server = bench_results_find(
+            comparison->base, "servers", json_string_value(json_object_get(base, "server")));
+
+        if (!is_wanted(comparison->settings, server)) {
+            continue;
+        }
         json_array_foreach(json_object_get(comparison->new, "replay"), other_index, new)
         {
             if (is_same_replay(base, new)) {
@@ -343,12 +371,26 @@ static int compare(struct comparison *comparison)
         (void)fputs("mcbench: the two files have nothing in common that can be compared\n", stderr);
         return 2;
     }
-    (void)printf(
-        "%s%zu worse by more than %g %% and the noise, %zu worse by less, %zu better, %zu the "
-        "same; %zu cannot be told\n",
-        comparison->has_head ? "\n" : "", counts[WORSE], comparison->settings->threshold_percent,
-        counts[SLIGHTLY_WORSE], counts[BETTER], counts[SAME], counts[CANNOT_TELL]);
+    (void)printf("%s%zu worse by more than %g %% and the noise, %zu worse by less, %zu better, ",
+                 comparison->has_head ? "\n" : "", counts[WORSE],
+                 comparison->settings->threshold_percent, counts[SLIGHTLY_WORSE], counts[BETTER]);
+    (void)printf("%zu the same\n", counts[SAME]);
+    if (counts[CANNOT_TELL] > 0) {
+        (void)printf("%zu cannot be told: the rounds vary by more than that, or are too few%s\n",
+                     counts[CANNOT_TELL], comparison->settings->all ? "" : " (--all lists them)");
+    }
     return counts[WORSE] > 0 ? 1 : 0;
+}
+
+/* Also when no server is asked for (NULL). */
+static bool has_server(const struct comparison *comparison, const char *name)
+{
+    if (name == NULL || (bench_results_find(comparison->base, "servers", name) != NULL &&
+                         bench_results_find(comparison->new, "servers", name) != NULL)) {
+        return true;
+    }
+    (void)fprintf(stderr, "mcbench: there is no server '%s' in both files\n", name);
+    return false;
 }
 
 static int open_and_compare(const struct settings *settings, const char *base, const char *new)
@@ -363,12 +405,8 @@ static int open_and_compare(const struct settings *settings, const char *base, c
     }
     if (comparison.new == NULL) {
         (void)fprintf(stderr, "mcbench: %s\n", complaint);
-    } else if (settings->against != NULL &&
-               (bench_results_find(comparison.base, "servers", settings->against) == NULL ||
-                bench_results_find(comparison.new, "servers", settings->against) == NULL)) {
-        (void)fprintf(stderr, "mcbench: there is no server '%s' in both files\n",
-                      settings->against);
-    } else {
+    } else if (has_server(&comparison, settings->against) &&
+               has_server(&comparison, settings->server)) {
         status = compare(&comparison);
     }
     json_decref(comparison.base);

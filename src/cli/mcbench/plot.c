@@ -14,6 +14,7 @@
 #include "cli/mcbench/results.h"
 #include "cli/mcbench/svg.h"
 
+/* clang-format off */
 static const char HELP[] =
     "usage: mcbench plot --output PAGE [options] RESULTS.json\n"
     "\n"
@@ -29,6 +30,7 @@ static const char HELP[] =
     "examples:\n"
     "  mcbench plot bench/results/2026-11-21.json --output bench/results/2026-11-21\n"
     "  mcbench plot results.json --output page.html --server memcached\n";
+/* clang-format on */
 
 struct settings {
     const char *output;

@@ -58,7 +58,8 @@ static size_t measure(const struct bench_plot *plot, const struct rows *rows,
         struct bench_summary summary;
 
         if (rows->get(plot, workload, i, &summary)) {
-            bench_axis_include(axis, summary.low);
+            bench_axis_include(axis,
+                               summary.low * (rows->is_ratio ? 0.9 : 1)); /* room for its number */
             bench_axis_include(axis, summary.high);
             shown[i] = true;
             marks++;
