@@ -260,6 +260,9 @@ static bool save(struct bench_suite *suite)
     char base[PATH_SIZE];
     char path[PATH_SIZE + 16];
     char complaint[BENCH_RESULTS_ERROR_MAX];
+    char command[] = "plot";
+    char option[] = "--output";
+    char *const words[] = {command, option, base, path, NULL};
 
     if (suite->settings.output != NULL) {
         (void)snprintf(base, sizeof(base), "%.1000s", suite->settings.output);
@@ -274,7 +277,7 @@ static bool save(struct bench_suite *suite)
         return false;
     }
     (void)printf("\nwritten to %s\n", path);
-    return true;
+    return bench_command_plot(4, words) == 0;
 }
 
 static int finish(struct bench_suite *suite)
