@@ -180,6 +180,16 @@ static void print_cpu(FILE *file, const struct bench_plan *plan, const struct be
         share(result->load.wait_ns, result->wall_ns * plan->work.lanes));
 }
 
+/* Microseconds; what would be too wide for its column in seconds, and says so. Returns `out`. */
+static const char *show_latency(double value_ns, char out[BENCH_REPORT_NUMBER_MAX])
+{
+    if (value_ns >= 1e11) {
+        (void)snprintf(out, BENCH_REPORT_NUMBER_MAX, "%.0f s", value_ns / 1e9);
+        return out;
+    }
+    return bench_report_number(value_ns / 1e3, value_ns < 1e8 ? 1 : 0, out);
+}
+
 static void print_latency(FILE *file, const char *label, const struct bench_hist *hist)
 {
     static const double percentiles[] = {50, 90, 99, 99.9, 99.99, 100};
@@ -188,12 +198,10 @@ static void print_latency(FILE *file, const char *label, const struct bench_hist
     if (hist == NULL || bench_hist_count(hist) == 0) {
         return;
     }
-    (void)fprintf(file, "%-18s %10s", label,
-                  bench_report_number(bench_hist_mean(hist) / 1e3, 1, number));
+    (void)fprintf(file, "%-17s %10s", label, show_latency(bench_hist_mean(hist), number));
     for (size_t i = 0; i < sizeof percentiles / sizeof percentiles[0]; i++) {
-        const double value_us = (double)bench_hist_percentile(hist, percentiles[i]) / 1e3;
-
-        (void)fprintf(file, " %11s", bench_report_number(value_us, value_us < 1e5 ? 1 : 0, number));
+        (void)fprintf(file, " %11s",
+                      show_latency((double)bench_hist_percentile(hist, percentiles[i]), number));
     }
     (void)fputc('\n', file);
 }
@@ -230,7 +238,7 @@ void bench_report_print(FILE *file, const struct bench_plan *plan,
                   (double)plan->warmup_ns / 1e9);
     print_counts(file, result);
     print_cpu(file, plan, result);
-    (void)fprintf(file, "\n%-18s %10s %11s %11s %11s %11s %11s %11s\n", "latency, us", "mean",
+    (void)fprintf(file, "\n%-17s %10s %11s %11s %11s %11s %11s %11s\n", "latency, us", "mean",
                   "p50", "p90", "p99", "p99.9", "p99.99", "max");
     print_latency(file, "since it was due", result->intended);
     print_latency(file, "since it was sent", result->service);
