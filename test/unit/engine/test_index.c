@@ -56,6 +56,42 @@ static void test_ghost_with_a_twin_tag_stays(void **state)
     rig_close(&rig);
 }
 
+/* Where no slot is free, the oldest ghost within the first two buckets gives way, wherever it lies. */
+static void test_the_oldest_ghost_gives_way(void **state)
+{
+    enum { COUNT = 2 * INDEX_SLOTS };
+    static const uint32_t BURIED[] = {9, 3, 12, 1}; /* in this order; slots of both buckets */
+    struct segment_hit graves[4];
+    struct segment_index *index;
+    struct segment_hit hit;
+    struct rig rig;
+
+    (void)state;
+    rig_open(&rig, NULL, 16 * RIG_MIB);
+    index = &rig.engine->index;
+    segment_index_lock(&index->stripes[0]);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        insert(index, make_hash(i + 1, 0x42), i + 1);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        const uint32_t id = BURIED[i] + 1;
+
+        assert_true(
+            segment_index_find_place(index, make_hash(id, 0x42), segment_place(id, 0), &graves[i]));
+        segment_index_bury(index, make_hash(id, 0x42), &graves[i]);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        insert(index, make_hash(100 + i, 0x42), 100 + i);
+        assert_true(segment_index_find_place(index, make_hash(100 + i, 0x42),
+                                             segment_place(100 + i, 0), &hit));
+        assert_ptr_equal(hit.bucket, graves[i].bucket);
+        assert_int_equal(hit.slot, graves[i].slot);
+        assert_int_equal(index->stripes[0].ghosts, 3 - i);
+    }
+    segment_index_unlock(&index->stripes[0]);
+    rig_close(&rig);
+}
+
 /*
  * Keys of one hash, more of them than a bucket holds: a look-up has to pass by the items of the
  * others, in their bucket and beyond. One that is not there has the same hash, too.
@@ -141,6 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ghost_with_a_twin_tag_stays),
+        cmocka_unit_test(test_the_oldest_ghost_gives_way),
         cmocka_unit_test(test_one_hash_many_keys),
         cmocka_unit_test(test_growth_with_keys_that_collide),
     };
