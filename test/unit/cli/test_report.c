@@ -224,28 +224,25 @@ static void test_table(void **state)
 {
     char *text = print(*state);
 
-    assert_string_equal(
-        text, "meta, 50 connections, pipeline 16, 2 threads, open loop at 250,000 per second\n"
-              "1,000,000 keys of 32 bytes, Zipf 0.99; values of 100 to 4096 bytes\n"
-              "127.0.0.1:4711; 10.0 s after 2.0 s of warm-up\n"
-              "\n"
-              "requests          2,500,000   250,000 per second, 90.0 % get, 10.0 % set\n"
-              "keys              2,250,000   99.956 % hits, 4.4 GiB of values\n"
-              "late                      3   sent more than 1 ms after they were due; 1 never\n"
-              "server                  800   ns of CPU per request; 20.0 % of a CPU, 0.5 % waiting "
-              "for it\n"
-              "generator               200   ns of CPU per request; busy 2.5 % of the time, 0.5 % "
-              "waiting\n"
-              "\n"
-              "latency, us             mean         p50         p90         p99       p99.9      "
-              "p99.99  "
-              "       max\n"
-              "since it was due         2.0         2.0         2.0         2.0         2.0       "
-              "  2.0  "
-              "       2.0\n"
-              "since it was sent   12,349.4    12,353.5    12,353.5    12,353.5    12,353.5    "
-              "12,353.5  "
-              "  12,353.5\n");
+    /* clang-format off */
+    assert_string_equal(text,
+        "meta, 50 connections, pipeline 16, 2 threads, open loop at 250,000 per second\n"
+        "1,000,000 keys of 32 bytes, Zipf 0.99; values of 100 to 4096 bytes\n"
+        "127.0.0.1:4711; 10.0 s after 2.0 s of warm-up\n"
+        "\n"
+        "requests          2,500,000   250,000 per second, 90.0 % get, 10.0 % set\n"
+        "keys              2,250,000   99.956 % hits, 4.4 GiB of values\n"
+        "late                      3   sent more than 1 ms after they were due; 1 never\n"
+        "server                  800   ns of CPU per request; 20.0 % of a CPU, 0.5 % waiting for it\n"
+        "generator               200   ns of CPU per request; busy 2.5 % of the time, 0.5 % waiting\n"
+        "\n"
+        "latency, us             mean         p50         p90         p99       p99.9      p99.99"
+        "         max\n"
+        "since it was due         2.0         2.0         2.0         2.0         2.0         2.0"
+        "         2.0\n"
+        "since it was sent   12,349.4    12,353.5    12,353.5    12,353.5    12,353.5    12,353.5"
+        "    12,353.5\n");
+    /* clang-format on */
     free(text);
 }
 
@@ -280,7 +277,7 @@ static void test_void_table(void **state)
     assert_non_null(strstr(text, "Cut short: 3600.0 s of 10.0 s."));
     assert_non_null(strstr(text, "VOID: these figures say something about the generator"));
     assert_non_null(strstr(text, "\n  the generator was busy 97 % of the time"));
-    assert_non_null(strstr(text, "\n  of its own (--cpus), or ask for less\n"));
+    assert_non_null(strstr(text, "\n  (--threads), or processors of its own (--cpus), or ask for less\n"));
     free(text);
 }
 
