@@ -25,10 +25,10 @@ test: ## install what is missing, build, run every test
 	@dev/install-deps build test
 	@dev/test release
 
-bench: ## compare with memcached under the same load (PEER=path of another server, ARGS=)
+bench: ## the standard workloads, beside memcached; half an hour (ARGS=--quick, PEER=another server)
 	@dev/install-deps build test
 	@dev/build release
-	@bench/run $(ARGS)
+	@bench/suite $(ARGS)
 
 lint: ## format, arrows, sizes, clang-tidy, cppcheck, shellcheck, spelling, manuals, links
 	@dev/install-deps build test lint

@@ -64,15 +64,6 @@ def peer_program():
     return path
 
 
-def load_program():
-    """The load generator, or what LARDER_LOAD names."""
-    built = ROOT / "build/release/bench/load/larder-load"
-    path = pathlib.Path(os.environ.get("LARDER_LOAD", built))
-    if not os.access(path, os.X_OK):
-        fail(f"{neutral(path)} is not there; `make` builds it")
-    return path
-
-
 def version_of(program):
     """The first line that `program -V` says."""
     lines = output_of(str(program), "-V").splitlines()
@@ -162,28 +153,6 @@ def ask(connection, request, end):
             raise ConnectionError("end of stream")
         answer += piece
     return answer
-
-
-class Load:
-    """The generator on its CPU."""
-
-    def __init__(self, cpu):
-        self.prefix = ["taskset", "-c", str(cpu), str(load_program())]
-
-    def command(self, case, server, options):
-        words = [*self.prefix, "--case", case, "--address", server.address]
-        for name, value in options.items():
-            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
-        return words
-
-    def run(self, case, server, **options):
-        """One case on one server; the generator's line of JSON as a dictionary."""
-        options = {name.replace("_", "-"): value for name, value in options.items()}
-        done = subprocess.run(self.command(case, server, options), stdout=subprocess.PIPE,
-                              text=True, check=False)
-        if done.returncode != 0:
-            fail(f"case {case} failed on {server.name}")
-        return json.loads(done.stdout)
 
 
 def check_machine(server_cpu, load_cpu):

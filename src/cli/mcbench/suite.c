@@ -49,7 +49,7 @@ static const char HELP[] =
     "  --warmup-ms N, --window-ms N   of each measurement (300, 800)\n"
     "  --server-cpus LIST, --load-cpus LIST   such as 0 and 1 (the first and those behind)\n"
     "  --output FILE          writes FILE.json, and FILE.md with drawings beside it\n"
-    "  --results FOLDER       the same, named for the day and the processor\n"
+    "  --results FOLDER       the same, named for the day and the processor; not with --quick\n"
     "  -h, --help             this text\n"
     "\n"
     "examples:\n"
@@ -266,7 +266,7 @@ static bool save(struct bench_suite *suite)
 
     if (suite->settings.output != NULL) {
         (void)snprintf(base, sizeof(base), "%.1000s", suite->settings.output);
-    } else if (suite->settings.results_folder != NULL) {
+    } else if (suite->settings.results_folder != NULL && !suite->settings.is_quick) {
         name_results(suite, base);
     } else {
         return true;
