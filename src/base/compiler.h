@@ -11,6 +11,7 @@
 #define BASE_COLD                __attribute__((cold))
 #define BASE_ALWAYS_INLINE       inline __attribute__((always_inline))
 #define BASE_NEVER_INLINE        __attribute__((noinline))
+#define BASE_INLINE              inline __attribute__((always_inline)) /* where measured */
 #define BASE_UNUSED              __attribute__((unused))
 #define BASE_ALIGNED(bytes)      __attribute__((aligned(bytes)))
 #define BASE_PREFETCH(address)   __builtin_prefetch((address), 0, 3)

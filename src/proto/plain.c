@@ -6,7 +6,7 @@
 #include "proto/scan.h"
 
 enum {
-    WORD_SIZE = 4,      /* "get ", "set " */
+    SET_WORD_SIZE = 4,  /* "set " */
     META_WORD_SIZE = 3, /* "mg " */
     GETS_WORD_SIZE = 5, /* "gets " */
     DIGITS_MAX = 9,     /* of a number that cannot overflow 32 bits */
@@ -64,8 +64,21 @@ static bool is_line_end(const char *at, const char *end)
     return end - at >= 2 && memcmp(at, "\r\n", 2) == 0;
 }
 
-static bool parse_get(const char *key, const char *end, uint32_t flags,
-                      struct proto_request *request, const char **ret_end)
+static void fill_get(struct base_slice key, uint32_t flags, struct proto_request *request)
+{
+    proto_request_start(request, PROTO_TEXT, PROTO_OP_GET);
+    request->flags = flags;
+    request->key = key;
+    request->keys = (struct base_slice){key.data - 1, key.size + 1}; /* as proto/text.c leaves it */
+}
+
+void proto_plain_fill_get(struct base_slice key, struct proto_request *ret_request)
+{
+    fill_get(key, PROTO_FLAG_VALUE, ret_request);
+}
+
+static bool parse_gets(const char *key, const char *end, struct proto_request *request,
+                       const char **ret_end)
 {
     const char *key_end = proto_scan_blank(key, end);
     const size_t size = (size_t)(key_end - key);
@@ -73,10 +86,7 @@ static bool parse_get(const char *key, const char *end, uint32_t flags,
     if (!is_key_size(size) || !is_line_end(key_end, end)) {
         return false;
     }
-    proto_request_start(request, PROTO_TEXT, PROTO_OP_GET);
-    request->flags = flags;
-    request->key = (struct base_slice){key, size};
-    request->keys = (struct base_slice){key - 1, size + 1}; /* as proto/text.c leaves it */
+    fill_get((struct base_slice){key, size}, PROTO_FLAG_VALUE | PROTO_FLAG_CAS_RETURN, request);
     *ret_end = key_end + 2;
     return true;
 }
@@ -189,20 +199,25 @@ bool proto_plain_parse(struct base_slice input, struct proto_request *request, s
 {
     const char *end = input.data + input.size;
     const char *line_end;
+    struct base_slice key;
     bool done = false;
 
     if (input.size <= GETS_WORD_SIZE) {
         return false;
     }
-    if (memcmp(input.data, "get ", WORD_SIZE) == 0) {
-        done = parse_get(input.data + WORD_SIZE, end, PROTO_FLAG_VALUE, request, &line_end);
-    } else if (memcmp(input.data, "set ", WORD_SIZE) == 0) {
-        done = parse_set(input.data + WORD_SIZE, end, request, &line_end);
+    if (memcmp(input.data, "set ", SET_WORD_SIZE) == 0) {
+        done = parse_set(input.data + SET_WORD_SIZE, end, request, &line_end);
     } else if (memcmp(input.data, "mg ", META_WORD_SIZE) == 0) {
         done = parse_meta_get(input.data + META_WORD_SIZE, end, request, &line_end);
     } else if (memcmp(input.data, "gets ", GETS_WORD_SIZE) == 0) {
-        done = parse_get(input.data + GETS_WORD_SIZE, end, PROTO_FLAG_VALUE | PROTO_FLAG_CAS_RETURN,
-                         request, &line_end);
+        done = parse_gets(input.data + GETS_WORD_SIZE, end, request, &line_end);
+    } else {
+        const size_t size = proto_plain_get(input, &key);
+        if (size > 0) {
+            fill_get(key, PROTO_FLAG_VALUE, request);
+            *ret_consumed = size;
+        }
+        return size > 0;
     }
     if (done) {
         *ret_consumed = (size_t)(line_end - input.data);

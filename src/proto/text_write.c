@@ -21,11 +21,15 @@ static char *put(char *out, struct base_slice bytes)
 static char *put_number(char *out, uint64_t number)
 {
     *out++ = ' ';
+    if (number < 10) { /* flags are 0 more often than not */
+        *out = (char)('0' + number);
+        return out + 1;
+    }
     return out + base_num_write_u64(out, number);
 }
 
-size_t proto_text_write_value(char *out, struct base_slice key, uint32_t client_flags,
-                              uint64_t value_size, const uint64_t *cas)
+static BASE_INLINE char *put_header(char *out, struct base_slice key, uint32_t client_flags,
+                                    uint64_t value_size, const uint64_t *cas)
 {
     char *end = out;
 
@@ -37,14 +41,19 @@ size_t proto_text_write_value(char *out, struct base_slice key, uint32_t client_
     if (cas != NULL) {
         end = put_number(end, *cas);
     }
-    end = put(end, BASE_SLICE("\r\n"));
-    return (size_t)(end - out);
+    return put(end, BASE_SLICE("\r\n"));
+}
+
+size_t proto_text_write_value(char *out, struct base_slice key, uint32_t client_flags,
+                              uint64_t value_size, const uint64_t *cas)
+{
+    return (size_t)(put_header(out, key, client_flags, value_size, cas) - out);
 }
 
 size_t proto_text_write_hit(char *out, struct base_slice key, uint32_t client_flags,
                             struct base_slice value, const uint64_t *cas)
 {
-    char *end = out + proto_text_write_value(out, key, client_flags, value.size, cas);
+    char *end = put_header(out, key, client_flags, value.size, cas);
 
     end = put(end, value);
     end = put(end, BASE_SLICE("\r\n"));

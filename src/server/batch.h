@@ -19,24 +19,34 @@ enum server_ending {
     SERVER_ENDING_KEYS,   /* the last request's line is still to come */
 };
 
+enum server_kind {
+    SERVER_KIND_OTHER, /* run by its own */
+    SERVER_KIND_READ,  /* server_is_read(): may be run with its neighbours */
+    SERVER_KIND_GET, /* such a read, and the most frequent: "get <key>\r\n"; all of it is its key */
+};
+
 struct server_entry {
-    struct proto_request request;
-    struct larder_piece value; /* STORE: its data block, in the input */
-    size_t end;                /* of the request, data block included; bytes into the input */
-    bool value_bad;            /* the data block does not end in \r\n */
-    bool is_read;              /* server_is_read(): may be run with its neighbours */
+    struct proto_request request; /* KIND_GET: not filled */
+    struct larder_piece value;    /* STORE: its data block, in the input */
+    bool value_bad;               /* the data block does not end in \r\n */
 };
 
 struct server_batch {
+    /* by request */
     struct larder_key keys[BASE_BATCH_MAX];
+    size_t ends[BASE_BATCH_MAX]; /* its data block included; bytes into the input */
+    uint8_t
+        kinds[BASE_BATCH_MAX]; /* enum server_kind; of gets that follow each other the first's */
+    uint8_t get_counts[BASE_BATCH_MAX]; /* KIND_GET: how many of them follow each other */
     struct server_entry entries[BASE_BATCH_MAX];
+
     uint32_t count;
-    uint32_t read_count; /* entries that are reads */
+    bool has_others; /* some are SERVER_KIND_OTHER */
     enum server_ending ending;
     enum proto_error error; /* BAD */
     uint64_t swallow;       /* BAD: bytes behind the line to throw away */
     size_t end;             /* BAD: behind the line */
-    /* what the engine found of the reads that are being run; by entry */
+    /* what the engine found of the run of reads that is being answered */
     struct larder_ref refs[BASE_BATCH_MAX];
     enum larder_result results[BASE_BATCH_MAX];
 };

@@ -26,7 +26,7 @@ static const struct base_slice NOTHING = {"", 0};
 
 /* ---- one key's lines ---- */
 
-static bool write_line(struct server_output *output, struct base_slice line)
+static BASE_INLINE bool write_line(struct server_output *output, struct base_slice line)
 {
     if (!server_output_need(output, PROTO_TEXT_REPLY_MAX)) {
         return false;
@@ -50,15 +50,10 @@ static bool write_lent(struct server_conn *conn, struct server_output *output,
 }
 
 /* The item's lines: "VALUE key flags size[ cas]\r\n", value, "\r\n". */
-static bool write_hit(struct server_conn *conn, struct server_output *output,
-                      const struct larder_key *key, struct larder_ref *ref, bool with_cas)
+static BASE_INLINE bool write_hit(struct server_conn *conn, struct server_output *output,
+                                  const struct larder_key *key, struct larder_ref *ref,
+                                  const uint64_t *cas)
 {
-    uint64_t shown_cas = 0;
-    const uint64_t *cas = NULL;
-    if (with_cas) {
-        shown_cas = server_shown_cas(conn->worker, ref->cas);
-        cas = &shown_cas;
-    }
     if (BASE_UNLIKELY(!server_is_copied(ref->value_size))) {
         return write_lent(conn, output, key, ref, cas);
     }
@@ -110,29 +105,86 @@ static uint32_t get_flags(const struct proto_request *request)
            ((request->flags & PROTO_FLAG_NO_BUMP) != 0 ? (uint32_t)LARDER_GET_PEEK : 0);
 }
 
+/* A run of reads that is being answered. */
+struct run {
+    struct server_conn *conn;
+    struct server_batch *batch;
+    struct server_output output;
+    uint32_t first, count; /* entries */
+    uint32_t done;         /* of them, answered */
+    uint32_t hit_count;
+    uint32_t meta_count;
+};
+
 /* How many reads from `first` on ask the engine for the same. */
 static uint32_t run_length(const struct server_batch *batch, uint32_t first, uint32_t count_max,
                            uint32_t flags)
 {
     uint32_t count = 1;
-    while (count < count_max && batch->entries[first + count].is_read &&
+    if (batch->kinds[first] == SERVER_KIND_GET) {
+        return batch->get_counts[first];
+    }
+    while (count < count_max && batch->kinds[first + count] == SERVER_KIND_READ &&
            get_flags(&batch->entries[first + count].request) == flags) {
         count++;
     }
     return count;
 }
 
-/* The answer of one read; *hit is what the look-up said, and may be corrected. */
-static enum server_done answer_read(struct server_conn *conn, struct server_output *output,
-                                    struct proto_request *request, const struct larder_key *key,
-                                    struct larder_ref *ref, bool *hit)
+static bool is_stopped(const struct net_stream *stream)
 {
-    if (request->dialect == PROTO_META) {
-        return server_meta_read(conn, request, key, *hit ? ref : NULL, output, hit);
+    return BASE_UNLIKELY(net_stream_unsent(stream) > SERVER_OUTPUT_MAX);
+}
+
+/* get, of which there is nothing to know but the key. Returns false when the connection has to go. */
+static bool answer_gets(struct run *run)
+{
+    /* Copies stay in registers. */
+    const struct larder_key *keys = &run->batch->keys[run->first];
+    struct larder_ref *refs = run->batch->refs;
+    struct server_output output = run->output;
+    const uint32_t count = run->count;
+    uint32_t done = 0;
+    uint32_t hit_count = 0;
+    bool open = true;
+    while (done < count && open && !is_stopped(&run->conn->stream)) {
+        if (run->batch->results[done] == LARDER_OK) {
+            open = write_hit(run->conn, &output, &keys[done], &refs[done], NULL);
+            hit_count++;
+        }
+        open = open && write_line(&output, END_LINE);
+        done++;
     }
-    const bool with_cas = (request->flags & PROTO_FLAG_CAS_RETURN) != 0;
-    const bool written = !*hit || write_hit(conn, output, key, ref, with_cas);
-    return written && write_line(output, END_LINE) ? SERVER_DONE : SERVER_HANGUP;
+    run->output = output;
+    run->done = done;
+    run->hit_count = hit_count;
+    return open;
+}
+
+/* gets and mg. Returns false when the connection has to go. */
+static bool answer_reads(struct run *run)
+{
+    bool open = true;
+    while (run->done < run->count && open && !is_stopped(&run->conn->stream)) {
+        const uint32_t index = run->first + run->done;
+        struct proto_request *request = &run->batch->entries[index].request;
+        const struct larder_key *key = &run->batch->keys[index];
+        struct larder_ref *ref = &run->batch->refs[run->done];
+        bool hit = run->batch->results[run->done] == LARDER_OK;
+        if (request->dialect == PROTO_META) {
+            open = server_meta_read(run->conn, request, key, hit ? ref : NULL, &run->output,
+                                    &hit) == SERVER_DONE;
+            run->meta_count++;
+        } else {
+            const bool with_cas = (request->flags & PROTO_FLAG_CAS_RETURN) != 0;
+            const uint64_t cas = hit ? server_shown_cas(run->conn->worker, ref->cas) : 0;
+            open = !hit || write_hit(run->conn, &run->output, key, ref, with_cas ? &cas : NULL);
+            open = open && write_line(&run->output, END_LINE);
+        }
+        run->hit_count += hit ? 1 : 0;
+        run->done++;
+    }
+    return open;
 }
 
 enum server_done server_cmd_reads(struct server_conn *conn, struct server_batch *batch,
@@ -140,35 +192,28 @@ enum server_done server_cmd_reads(struct server_conn *conn, struct server_batch 
 {
     struct server_worker *worker = conn->worker;
     const struct larder_engine_ops *ops = server_ops(worker);
-    const uint32_t flags = get_flags(&batch->entries[first].request);
-    const uint32_t count = run_length(batch, first, count_max, flags);
-    struct server_output output = {.stream = &conn->stream};
-    enum server_done result = SERVER_DONE;
-    uint32_t done = 0;
-    uint32_t hit_count = 0;
-    uint32_t meta_count = 0;
-
+    const bool is_get = batch->kinds[first] == SERVER_KIND_GET;
+    const uint32_t flags = is_get ? 0 : get_flags(&batch->entries[first].request);
+    struct run run = {
+        .conn = conn,
+        .batch = batch,
+        .output = {.stream = &conn->stream},
+        .first = first,
+        .count = run_length(batch, first, count_max, flags),
+    };
     conn->busy_count = 0;
-    ops->get(worker->engine_thread, &batch->keys[first], count, flags, 0, batch->refs,
+    ops->get(worker->engine_thread, &batch->keys[first], run.count, flags, 0, batch->refs,
              batch->results);
-    while (done < count && result == SERVER_DONE &&
-           net_stream_unsent(&conn->stream) <= SERVER_OUTPUT_MAX) {
-        struct server_entry *entry = &batch->entries[first + done];
-        bool hit = batch->results[done] == LARDER_OK;
-        result = answer_read(conn, &output, &entry->request, &batch->keys[first + done],
-                             &batch->refs[done], &hit);
-        hit_count += hit ? 1 : 0;
-        meta_count += entry->request.dialect == PROTO_META ? 1 : 0;
-        done++;
-    }
-    server_output_end(&output);
-    ops->release(worker->engine_thread, batch->refs, count); /* but what is lent to the socket */
-    SERVER_COUNT_N(worker, cmd_get, done);
-    SERVER_COUNT_N(worker, cmd_meta, meta_count);
-    SERVER_COUNT_N(worker, get_hits, hit_count);
-    SERVER_COUNT_N(worker, get_misses, done - hit_count);
-    *ret_count = done;
-    return result;
+    const bool open = is_get ? answer_gets(&run) : answer_reads(&run);
+    server_output_end(&run.output);
+    /* All but what is lent to the socket. */
+    ops->release(worker->engine_thread, batch->refs, run.count);
+    SERVER_COUNT_N(worker, cmd_get, run.done);
+    SERVER_COUNT_N(worker, cmd_meta, run.meta_count);
+    SERVER_COUNT_N(worker, get_hits, run.hit_count);
+    SERVER_COUNT_N(worker, get_misses, run.done - run.hit_count);
+    *ret_count = run.done;
+    return open ? SERVER_DONE : SERVER_HANGUP;
 }
 
 /* ---- lines of many keys, and those with a touch ---- */
@@ -188,7 +233,8 @@ static bool answer_key(struct server_call *call, const struct wish *wish,
     if (BASE_UNLIKELY(server_watched(worker->server, SERVER_WATCH_FETCHERS))) {
         server_watch_fetch(call, name, result, ref);
     }
-    bool written = !hit || write_hit(call->conn, output, key, ref, wish->with_cas);
+    const uint64_t cas = hit && wish->with_cas ? server_shown_cas(worker, ref->cas) : 0;
+    bool written = !hit || write_hit(call->conn, output, key, ref, wish->with_cas ? &cas : NULL);
     written = written && (tail.size == 0 || write_line(output, tail));
     if (wish->touch && hit && written) {
         /* After the answer, as memcached does: a touch into the past still shows the item. */

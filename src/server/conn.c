@@ -21,6 +21,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "proto/plain.h"
 #include "proto/text.h"
 #include "server/batch.h"
 #include "server/command.h"
@@ -49,16 +50,16 @@ static struct server_conn *conn_of(struct net_stream *stream)
 
 /* ---- parse ---- */
 
-/* A STORE whose line ends at entry->end: is its data block there? False: the batch ends with it. */
-static bool take_value(struct server_batch *batch, struct server_entry *entry, const char *data,
-                       size_t size, size_t line_size)
+/* The last request is a STORE: is its data block there? False: the batch ends with it. */
+static bool take_value(struct server_batch *batch, const char *data, size_t size, size_t line_size)
 {
-    const size_t at = entry->end;
+    struct server_entry *entry = &batch->entries[batch->count];
+    const size_t at = batch->ends[batch->count];
     uint64_t want = entry->request.value_size + 2;
     if (size - at >= want) {
         entry->value = (struct larder_piece){data + at, (size_t)want - 2};
         entry->value_bad = memcmp(data + at + want - 2, "\r\n", 2) != 0;
-        entry->end = at + (size_t)want;
+        batch->ends[batch->count] = at + (size_t)want;
         return true;
     }
     /* What waits must be less than a block, its line included, and blanks make lines long. */
@@ -66,53 +67,83 @@ static bool take_value(struct server_batch *batch, struct server_entry *entry, c
         batch->ending = SERVER_ENDING_VALUE;
         return false;
     }
-    entry->end = at;
     batch->count++;
     batch->ending = SERVER_ENDING_UPLOAD;
     return false;
 }
 
-/* Fill the batch from the input. */
-static void parse_batch(struct server_batch *batch, const char *data, size_t size)
+/* Plain gets, as many as follow each other. Returns where they end. */
+static size_t parse_gets(struct server_batch *batch, const char *data, size_t size, size_t at)
 {
-    size_t at = 0;
-    batch->count = 0;
-    batch->read_count = 0;
-    batch->ending = SERVER_ENDING_FULL;
-    while (at < size && batch->count < BASE_BATCH_MAX) {
-        struct server_entry *entry = &batch->entries[batch->count];
-        struct base_slice input = {data + at, size - at};
-        size_t used = 0;
-        switch (proto_text_parse(input, &entry->request, &used, &batch->error, &batch->swallow)) {
-        case PROTO_MORE:
-            batch->ending = SERVER_ENDING_MORE;
-            return;
-        case PROTO_BAD:
-            batch->ending = SERVER_ENDING_BAD;
-            batch->end = at + used;
-            return;
-        case PROTO_CLOSE:
-            batch->ending = SERVER_ENDING_CLOSE;
-            return;
-        case PROTO_DONE:
+    uint32_t count = batch->count;
+    while (count < BASE_BATCH_MAX) {
+        struct base_slice key;
+        const size_t used = proto_plain_get((struct base_slice){data + at, size - at}, &key);
+        if (used == 0) {
             break;
         }
         at += used;
-        entry->end = at;
-        entry->is_read = server_is_read(&entry->request);
-        batch->read_count += entry->is_read ? 1 : 0;
-        batch->keys[batch->count] = server_key(entry->request.key);
-        if (entry->request.op == PROTO_OP_STORE) {
-            if (!take_value(batch, entry, data, size, used)) {
-                return;
-            }
-            at = entry->end;
-        }
-        batch->count++;
-        if (entry->request.op == PROTO_OP_GET && entry->request.keys_continue) {
-            batch->ending = SERVER_ENDING_KEYS;
+        batch->keys[count] = server_key(key);
+        batch->ends[count] = at;
+        count++;
+    }
+    if (count > batch->count) {
+        batch->kinds[batch->count] = SERVER_KIND_GET;
+        batch->get_counts[batch->count] = (uint8_t)(count - batch->count);
+        batch->count = count;
+    }
+    return at;
+}
+
+/* One request of any kind. Returns false when the batch ends with it. */
+static bool parse_one(struct server_batch *batch, const char *data, size_t size, size_t at)
+{
+    const uint32_t index = batch->count;
+    struct proto_request *request = &batch->entries[index].request;
+    struct base_slice input = {data + at, size - at};
+    size_t used = 0;
+    switch (proto_text_parse(input, request, &used, &batch->error, &batch->swallow)) {
+    case PROTO_MORE:
+        batch->ending = SERVER_ENDING_MORE;
+        return false;
+    case PROTO_BAD:
+        batch->ending = SERVER_ENDING_BAD;
+        batch->end = at + used;
+        return false;
+    case PROTO_CLOSE:
+        batch->ending = SERVER_ENDING_CLOSE;
+        return false;
+    case PROTO_DONE:
+        break;
+    }
+    const bool is_read = server_is_read(request);
+    batch->keys[index] = server_key(request->key);
+    batch->ends[index] = at + used;
+    batch->kinds[index] = is_read ? SERVER_KIND_READ : SERVER_KIND_OTHER;
+    batch->has_others |= !is_read;
+    if (request->op == PROTO_OP_STORE && !take_value(batch, data, size, used)) {
+        return false;
+    }
+    batch->count++;
+    if (request->op == PROTO_OP_GET && request->keys_continue) {
+        batch->ending = SERVER_ENDING_KEYS;
+        return false;
+    }
+    return true;
+}
+
+/* Fill the batch from the input. */
+static void parse_batch(struct server_batch *batch, const char *data, size_t size)
+{
+    batch->count = 0;
+    batch->has_others = false;
+    batch->ending = SERVER_ENDING_FULL;
+    size_t at = parse_gets(batch, data, size, 0);
+    while (at < size && batch->count < BASE_BATCH_MAX) {
+        if (!parse_one(batch, data, size, at)) {
             return;
         }
+        at = parse_gets(batch, data, size, batch->ends[batch->count - 1]);
     }
 }
 
@@ -145,15 +176,23 @@ static void begin_swallow(struct server_conn *conn, uint64_t size)
     }
 }
 
-static enum server_done run_entry(struct server_conn *conn, struct server_entry *entry,
-                                  const struct larder_key *key)
+static enum server_done run_one(struct server_conn *conn, struct server_batch *batch,
+                                uint32_t index)
 {
+    struct server_entry *entry = &batch->entries[index];
     struct server_call call = {
         .conn = conn,
         .worker = conn->worker,
         .request = &entry->request,
-        .key = *key,
+        .key = batch->keys[index],
     };
+    if (batch->kinds[index] == SERVER_KIND_GET) {
+        if (batch->get_counts[index] > 1) { /* the rest of them is run later */
+            batch->kinds[index + 1] = SERVER_KIND_GET;
+            batch->get_counts[index + 1] = (uint8_t)(batch->get_counts[index] - 1);
+        }
+        proto_plain_fill_get((struct base_slice){call.key.data, call.key.size}, &entry->request);
+    }
     if (entry->request.op == PROTO_OP_STORE) {
         if (entry->value_bad) {
             SERVER_COUNT(conn->worker, bad_data_chunk);
@@ -166,10 +205,12 @@ static enum server_done run_entry(struct server_conn *conn, struct server_entry 
 }
 
 /* The request in the last entry waits for its data block. Returns bytes consumed. */
-static size_t start_upload(struct server_conn *conn, struct server_entry *entry,
-                           const struct larder_key *key, const char *data, size_t size)
+static size_t start_upload(struct server_conn *conn, struct server_batch *batch, const char *data,
+                           size_t size)
 {
-    size_t there = size - entry->end;
+    struct server_entry *entry = &batch->entries[batch->count - 1];
+    const struct larder_key *key = &batch->keys[batch->count - 1];
+    const size_t end = batch->ends[batch->count - 1];
     struct server_call call = {
         .conn = conn, .worker = conn->worker, .request = &entry->request, .key = *key};
     if (server_item_too_large(conn->worker->server, entry->request.key.size,
@@ -179,15 +220,15 @@ static size_t start_upload(struct server_conn *conn, struct server_entry *entry,
             return size;
         }
         begin_swallow(conn, entry->request.value_size + 2);
-        return entry->end;
+        return end;
     }
-    if (!server_upload_start(conn, &entry->request, key, data + entry->end, there)) {
+    if (!server_upload_start(conn, &entry->request, key, data + end, size - end)) {
         if (server_refuse_store(&call, PROTO_ERROR_NO_MEMORY_STORING) != SERVER_DONE) {
             begin_close(conn);
             return size;
         }
         begin_swallow(conn, entry->request.value_size + 2);
-        return entry->end;
+        return end;
     }
     return size;
 }
@@ -234,8 +275,7 @@ static size_t run_ending(struct server_conn *conn, struct server_batch *batch, c
         begin_close(conn);
         return size;
     case SERVER_ENDING_UPLOAD:
-        return start_upload(conn, &batch->entries[batch->count - 1], &batch->keys[batch->count - 1],
-                            data, size);
+        return start_upload(conn, batch, data, size);
     case SERVER_ENDING_KEYS:
         if (!start_keys(conn, &batch->entries[batch->count - 1].request)) {
             SERVER_COUNT(conn->worker, conn_no_memory);
@@ -251,11 +291,11 @@ static size_t run_ending(struct server_conn *conn, struct server_batch *batch, c
 static enum server_done run_some(struct server_conn *conn, struct server_batch *batch,
                                  uint32_t first, uint32_t count_max, uint32_t *ret_count)
 {
-    if (batch->entries[first].is_read && server_reads_together(conn)) {
+    if (batch->kinds[first] != SERVER_KIND_OTHER && server_reads_together(conn)) {
         return server_cmd_reads(conn, batch, first, count_max, ret_count);
     }
     *ret_count = 1;
-    return run_entry(conn, &batch->entries[first], &batch->keys[first]);
+    return run_one(conn, batch, first);
 }
 
 /* Parse, prefetch, answer. Returns bytes consumed; 0 when there is no whole request. */
@@ -264,7 +304,7 @@ static size_t run_batch(struct server_conn *conn, const char *data, size_t size)
     struct server_worker *worker = conn->worker;
     struct server_batch *batch = worker->batch;
     parse_batch(batch, data, size);
-    if (batch->count > 1 && batch->read_count < batch->count) {
+    if (batch->count > 1 && batch->has_others) {
         /* Reads that are looked up together bring their memory in by themselves. */
         server_ops(worker)->prefetch(worker->engine_thread, batch->keys, batch->count);
     }
@@ -280,7 +320,7 @@ static size_t run_batch(struct server_conn *conn, const char *data, size_t size)
             hang_up(conn);
             return size;
         }
-        done = batch->entries[i + count - 1].end;
+        done = batch->ends[i + count - 1];
         if (conn->state != SERVER_CONN_COMMAND ||
             net_stream_unsent(&conn->stream) > SERVER_OUTPUT_MAX) {
             return done; /* taken over by a handler, or more than the client takes: later */

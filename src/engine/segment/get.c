@@ -48,8 +48,8 @@ struct segment_hit segment_find(const struct larder_engine *engine, const struct
     return (struct segment_hit){NULL, 0, 0};
 }
 
-static void fill_ref(uint64_t value, uint64_t sequence, const struct segment_item *item,
-                     uint32_t state, uint32_t now_s, struct larder_ref *ret_ref)
+static BASE_INLINE void fill_ref(uint64_t value, uint64_t sequence, const struct segment_item *item,
+                                 uint32_t state, uint32_t now_s, struct larder_ref *ret_ref)
 {
     ret_ref->key_size = segment_item_key_size(item);
     ret_ref->last_access_s = segment_item_last_access(state, now_s);
@@ -149,8 +149,8 @@ static void pick(const struct larder_engine *engine, uint32_t count, const struc
 }
 
 /* The reader's traces: frequency, mark, date. Lost races are lost hits, nothing more. */
-static void leave_traces(const struct segment_hit *hit, struct segment_item *item, uint32_t state,
-                         uint32_t now_s)
+static BASE_INLINE void leave_traces(const struct segment_hit *hit, struct segment_item *item,
+                                     uint32_t state, uint32_t now_s)
 {
     uint64_t value = hit->value;
 
@@ -160,7 +160,7 @@ static void leave_traces(const struct segment_hit *hit, struct segment_item *ite
                                                       memory_order_relaxed);
     }
     if (BASE_UNLIKELY((state & LARDER_MARK_FETCHED) == 0 ||
-                      ((now_s - (state >> 8)) & ITEM_ACCESS_MASK) >= ITEM_ACCESS_GRAIN_S)) {
+                      segment_item_age_s(state, now_s) >= ITEM_ACCESS_GRAIN_S)) {
         (void)atomic_compare_exchange_strong_explicit(
             &item->state, &state, (now_s << 8) | (state & 0xff) | LARDER_MARK_FETCHED,
             memory_order_relaxed, memory_order_relaxed);
@@ -194,9 +194,9 @@ static bool show_cas(struct larder_engine *engine, const struct larder_key *key,
 }
 
 /* The item is the key's. False: it is not any more, look again. */
-static bool take_found(struct larder_thread *thread, const struct larder_key *key, uint32_t flags,
-                       struct lookup *lookup, struct larder_ref *ref,
-                       enum larder_result *ret_result)
+static BASE_INLINE bool take_found(struct larder_thread *thread, const struct larder_key *key,
+                                   uint32_t flags, struct lookup *lookup, struct larder_ref *ref,
+                                   enum larder_result *ret_result)
 {
     struct larder_engine *engine = thread->engine;
     const uint32_t state = segment_item_state(lookup->item);
@@ -294,9 +294,12 @@ void segment_prefetch(struct larder_thread *thread, const struct larder_key *key
 
 void segment_release(struct larder_thread *thread, struct larder_ref *refs, uint32_t count)
 {
+    uint64_t pins = 0; /* one each */
+
     for (uint32_t i = 0; i < count; i++) {
-        CHECK(refs[i].pin <= thread->lent_count);
-        thread->lent_count -= (uint32_t)refs[i].pin; /* one each */
+        pins += refs[i].pin;
         refs[i].pin = 0;
     }
+    CHECK(pins <= thread->lent_count);
+    thread->lent_count -= (uint32_t)pins;
 }

@@ -155,10 +155,16 @@ static inline uint64_t segment_item_size(const struct segment_item *item)
                              segment_item_value_size(item, state));
 }
 
+/* Since the date, modulo 2^24. */
+static inline uint32_t segment_item_age_s(uint32_t state, uint32_t now_s)
+{
+    return (now_s - (state >> 8)) & ITEM_ACCESS_MASK;
+}
+
 /* The date in seconds. It may be a moment ahead: of two workers one sees a second later than the other. */
 static inline uint32_t segment_item_last_access(uint32_t state, uint32_t now_s)
 {
-    uint32_t age_s = (now_s - (state >> 8)) & ITEM_ACCESS_MASK;
+    uint32_t age_s = segment_item_age_s(state, now_s);
 
     return age_s > ITEM_ACCESS_MASK - ITEM_ACCESS_GRAIN_S ? now_s : now_s - age_s;
 }
