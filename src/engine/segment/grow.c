@@ -6,11 +6,17 @@
  * stripe's lock, and marks it as moved. tick() does most of it; a worker that makes new entries
  * does one stripe per `per` / 4 of them, so growth is over well before the old table is full,
  * however seldom tick() is called. A stripe that is full out of turn is moved at once: that takes
- * some 100 us, where finishing the growth was seen to take half a second. Ghosts are left behind: where a ghost belongs in a
- * longer stripe only its key could tell, and that is gone.
+ * some 100 us, where finishing the growth was seen to take half a second. If it has been moved
+ * already, and is full again while the thread that should move the others has no processor, it
+ * moves on into the table after the next: tables form a list, and each stripe says for itself how
+ * far along it lives.
+ *
+ * Ghosts are left behind: where a ghost belongs in a longer stripe only its key could tell, and
+ * that is gone.
  *
  * Memory: a stripe of the new table is charged when it is filled; the old table's pages go back
  * in slices, each after a grace period. So what growth adds is the difference, not a second table.
+ * Where nothing may be evicted for it, growth waits until there is memory.
  */
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -35,10 +41,9 @@ static uint64_t stripe_size(const struct segment_table *table)
 
 uint64_t segment_index_size(const struct larder_engine *engine)
 {
-    const struct segment_table *table = atomic_load(&engine->index.table);
-    const struct segment_table *next = atomic_load(&table->next);
+    const struct segment_table *table = segment_index_last(&engine->index);
 
-    return engine->index.stripe_count * stripe_size(next != NULL ? next : table);
+    return engine->index.stripe_count * stripe_size(table);
 }
 
 static bool growth_due(const struct larder_engine *engine, const struct segment_table *table)
@@ -89,20 +94,27 @@ static void release_slice(struct engine_epoch_entry *entry)
 
 /* ---- moving ---- */
 
-/* The budget's side of a stripe of the new table. Never fails: it is little, and returns. */
-static void charge_stripe(struct larder_thread *thread, const struct segment_table *next)
+/*
+ * The budget's side of a stripe of the new table. It is little, and something will be evicted for
+ * it. False: nothing may be evicted, and memory is used up.
+ */
+static bool charge_stripe(struct larder_thread *thread, const struct segment_table *next)
 {
     struct larder_engine *engine = thread->engine;
     uint64_t size = stripe_size(next);
 
     if (segment_budget_charge(engine, size)) {
-        return;
+        return true;
     }
     if (!segment_log_release(engine, size) && !segment_large_release(engine, size) &&
         atomic_load(&engine->log.limbo_count) == 0) {
         (void)segment_reclaim(thread, false);
     }
+    if (!engine->evict) {
+        return segment_budget_charge(engine, size);
+    }
     segment_budget_force(engine, size);
+    return true;
 }
 
 static void prefetch_items(const struct larder_engine *engine, struct segment_bucket *bucket)
@@ -121,8 +133,11 @@ static bool is_moved(const struct segment_table *table, uint32_t number)
     return atomic_load_explicit(&table->moved[number], memory_order_relaxed) != 0;
 }
 
-/* Under the grow lock. Its entries into `next`, unless it has been moved out of turn. */
-static void move_stripe(struct larder_thread *thread, struct segment_table *table,
+/*
+ * Under the grow lock. Its entries into `next`, unless it has been moved out of turn. False: there
+ * is no memory.
+ */
+static bool move_stripe(struct larder_thread *thread, struct segment_table *table,
                         struct segment_table *next, uint32_t number)
 {
     struct larder_engine *engine = thread->engine;
@@ -132,9 +147,11 @@ static void move_stripe(struct larder_thread *thread, struct segment_table *tabl
     uint32_t live;
 
     if (is_moved(table, number)) {
-        return;
+        return true;
     }
-    charge_stripe(thread, next);
+    if (!charge_stripe(thread, next)) {
+        return false;
+    }
     /* A first touch can take milliseconds where pages are huge: not under the lock. */
     segment_populate(next->buckets + (uint64_t)number * next->per, stripe_size(next));
     segment_index_lock(stripe);
@@ -168,6 +185,7 @@ static void move_stripe(struct larder_thread *thread, struct segment_table *tabl
     /* Release: whoever sees the mark sees the new stripe. */
     atomic_store_explicit(&table->moved[number], 1, memory_order_release);
     segment_index_unlock(stripe);
+    return true;
 }
 
 /* Under the grow lock. */
@@ -213,20 +231,20 @@ static bool growth_step(struct larder_thread *thread, uint32_t stripes)
     struct segment_index *index = &engine->index;
     struct segment_table *table = atomic_load_explicit(&index->table, memory_order_acquire);
     struct segment_table *next = atomic_load_explicit(&table->next, memory_order_acquire);
-    bool more;
+    bool stuck = false;
 
     if (next == NULL) {
         return growth_due(engine, table) && growth_start(engine, table);
     }
-    while (stripes-- > 0 && table->cursor < index->stripe_count) {
-        move_stripe(thread, table, next, table->cursor++);
+    while (stripes-- > 0 && table->cursor < index->stripe_count && !stuck) {
+        stuck = !move_stripe(thread, table, next, table->cursor);
+        table->cursor += stuck ? 0 : 1;
     }
-    more = table->cursor < index->stripe_count;
-    if (!more) {
+    if (table->cursor == index->stripe_count) {
         atomic_store_explicit(&index->table, next, memory_order_release);
     }
     growth_account(engine, table);
-    return more;
+    return table->cursor < index->stripe_count && !stuck;
 }
 
 bool segment_grow_step(struct larder_thread *thread, uint32_t stripes)
@@ -264,25 +282,34 @@ void segment_grow_account(struct larder_thread *thread)
     }
 }
 
-bool segment_grow_now(struct larder_thread *thread, uint32_t stripe)
+/*
+ * The table behind one whose stripe is full, if need be a new one. A stripe that is full while the
+ * rest is half empty would not be helped by a longer one.
+ */
+static struct segment_table *further_table(struct larder_engine *engine,
+                                           struct segment_table *table)
 {
-    struct larder_engine *engine = thread->engine;
-    struct segment_table *table;
-    struct segment_table *next;
-    bool moved = false;
-
-    CHECK(pthread_mutex_lock(&engine->grow_lock) == 0);
-    table = atomic_load(&engine->index.table);
-    /* A stripe that is full while the rest is half empty will not be helped by a longer one. */
     if (atomic_load(&table->next) == NULL &&
         segment_sum(engine, SEGMENT_COUNT_items) * 2 >
             (uint64_t)engine->index.stripe_count * table->per * INDEX_SLOTS) {
         (void)growth_start(engine, table);
     }
-    next = atomic_load(&table->next);
-    if (next != NULL && !is_moved(table, stripe)) {
-        move_stripe(thread, table, next, stripe);
-        moved = true;
+    return atomic_load(&table->next);
+}
+
+bool segment_grow_now(struct larder_thread *thread, uint32_t stripe,
+                      const struct segment_table *full)
+{
+    struct larder_engine *engine = thread->engine;
+    struct segment_table *table;
+    bool moved;
+
+    CHECK(pthread_mutex_lock(&engine->grow_lock) == 0);
+    table = segment_index_table(&engine->index, stripe);
+    moved = table != full; /* by another thread, while this one waited for it */
+    if (!moved) {
+        struct segment_table *next = further_table(engine, table);
+        moved = next != NULL && move_stripe(thread, table, next, stripe);
     }
     CHECK(pthread_mutex_unlock(&engine->grow_lock) == 0);
     return moved;

@@ -314,8 +314,9 @@ enum larder_result segment_mark(struct larder_thread *thread, const struct larde
 void segment_grow_account(struct larder_thread *thread);
 /* Move up to `stripes` stripes. Returns true when there is more to do. */
 bool segment_grow_step(struct larder_thread *thread, uint32_t stripes);
-/* There was no slot in a stripe: make it longer now. False: that cannot be, or has been done. */
-bool segment_grow_now(struct larder_thread *thread, uint32_t stripe);
+/* There was no slot in a stripe of table `full`: make it longer now. False: that cannot be. */
+bool segment_grow_now(struct larder_thread *thread, uint32_t stripe,
+                      const struct segment_table *full);
 /* Bytes of the index, when growth is over. Under the grow lock. */
 uint64_t segment_index_size(const struct larder_engine *engine);
 

@@ -62,12 +62,9 @@ void segment_stats_reset(struct larder_engine *engine)
 /* Index slots and whether the index is growing. Inside an epoch. */
 static uint64_t index_slots(const struct larder_engine *engine, bool *ret_growing)
 {
-    const struct segment_table *table =
-        atomic_load_explicit(&engine->index.table, memory_order_acquire);
-    const struct segment_table *next = atomic_load_explicit(&table->next, memory_order_acquire);
+    const struct segment_table *table = segment_index_last(&engine->index);
 
-    *ret_growing = next != NULL;
-    table = next != NULL ? next : table;
+    *ret_growing = table != atomic_load_explicit(&engine->index.table, memory_order_acquire);
     return (uint64_t)engine->index.stripe_count * table->per * INDEX_SLOTS;
 }
 

@@ -69,13 +69,13 @@ static bool evict_from_index(struct larder_thread *thread, uint64_t hash,
 
 /* No slot was free for a new entry: make one. LARDER_OK: plan again. */
 static enum larder_result make_slot(struct larder_thread *thread, uint64_t hash,
-                                    struct segment_stripe *stripe)
+                                    struct segment_stripe *stripe, const struct segment_table *full)
 {
     struct larder_engine *engine = thread->engine;
     struct segment_hit victim;
     bool evicted;
 
-    if (segment_grow_now(thread, segment_index_stripe(&engine->index, hash))) {
+    if (segment_grow_now(thread, segment_index_stripe(&engine->index, hash), full)) {
         return LARDER_OK;
     }
     segment_index_lock(stripe);
@@ -396,7 +396,7 @@ static bool publish_new(struct larder_thread *thread, uint64_t hash,
         if ((value & SLOT_LARGE) == 0) {
             segment_log_drop_live(thread, segment_place_id(value), (uint32_t)size);
         }
-        *ret_result = make_slot(thread, hash, stripe);
+        *ret_result = make_slot(thread, hash, stripe, table);
         return *ret_result != LARDER_OK;
     }
     published(thread, value);

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "engine/segment/segment_priv.h"
 #include "rig.h"
 
 enum { ITEMS = 1000000, STEP = 50000, TICK_EVERY = 4096 };
@@ -134,12 +135,111 @@ static void test_scan_during_growth(void **state)
     rig_close(&rig);
 }
 
+/* Store the next number behind *number whose key is in the stripe, or in any other. */
+static void put_in_stripe(struct rig *rig, uint64_t *number, bool inside)
+{
+    char text[RIG_KEY_SIZE];
+    struct larder_key key;
+
+    do {
+        key = rig_numbered(text, (*number)++);
+    } while ((segment_index_stripe(&rig->engine->index, key.hash) == 0) != inside);
+    assert_int_equal(rig_put_bytes(rig, 0, &key, number, sizeof(*number), NULL), LARDER_OK);
+}
+
+/*
+ * One stripe fills up a second time before the growth that moved it out of turn is over: as when
+ * the thread that grows the index has no processor. There is memory, so nothing may be lost.
+ */
+static void test_full_stripe_moves_on(void **state)
+{
+    enum { COMMON = 45000, IN_STRIPE = 1500 };
+    uint64_t common = 0, inside = 0;
+    struct rig rig;
+
+    (void)state;
+    rig_open(&rig, NULL, 16 * RIG_MIB);
+    for (uint32_t i = 0; i < COMMON; i++) {
+        put_in_stripe(&rig, &common, false);
+    }
+    for (uint32_t i = 0; i < IN_STRIPE; i++) {
+        put_in_stripe(&rig, &inside, true);
+        rig.threads[0]->inserts = 0; /* nor does the worker take his turn at it */
+    }
+    assert_int_equal(rig_stat(&rig, LARDER_STATS_DETAIL, "index_evictions"), 0);
+    assert_int_equal(rig_stat(&rig, LARDER_STATS_GENERAL, "evictions"), 0);
+    assert_int_equal(rig_stat(&rig, LARDER_STATS_GENERAL, "curr_items"), COMMON + IN_STRIPE);
+    rig_tick(&rig);
+    assert_int_equal(rig_stat(&rig, LARDER_STATS_GENERAL, "hash_is_expanding"), 0);
+    assert_int_equal(rig_stat(&rig, LARDER_STATS_GENERAL, "curr_items"), COMMON + IN_STRIPE);
+    rig_close(&rig);
+}
+
+/* Another thread was first to move the stripe that had no slot left: then there is nothing to do. */
+static void test_moved_meanwhile(void **state)
+{
+    const struct segment_table *full;
+    struct rig rig;
+
+    (void)state;
+    rig_open(&rig, NULL, 16 * RIG_MIB);
+    for (uint64_t i = 0; i < 20000; i++) {
+        put_number(&rig, i);
+    }
+    rig_tick(&rig);
+    full = segment_index_table(&rig.engine->index, 7);
+    rig.ops->thread_begin(rig.threads[0], rig.now_s);
+    assert_true(segment_grow_now(rig.threads[0], 7, full));
+    assert_true(segment_index_table(&rig.engine->index, 7) != full);
+    assert_ptr_equal(segment_index_table(&rig.engine->index, 8), full);
+    assert_true(segment_grow_now(rig.threads[0], 7, full));
+    rig.ops->thread_end(rig.threads[0]);
+    rig_close(&rig);
+}
+
+/* Where nothing may be evicted, the budget holds at every moment: growth waits for memory. */
+static void test_growth_within_the_budget(void **state)
+{
+    const struct larder_config config = {
+        .thread_count = 2, .memory_max = 16 * RIG_MIB, .item_size_max = RIG_MIB, .evict = false};
+    enum larder_result result = LARDER_OK;
+    uint64_t count = 0;
+    struct rig rig;
+
+    (void)state;
+    rig_open_config(&rig, NULL, config);
+    for (; result == LARDER_OK; count++) {
+        char text[RIG_KEY_SIZE];
+        struct larder_key key = rig_numbered(text, count);
+
+        result = rig_put_bytes(&rig, 0, &key, "", 0, NULL);
+        assert_true(atomic_load(&rig.engine->log.memory_used) <= config.memory_max);
+        if (count % 10000 == 0) {
+            rig_tick(&rig);
+            assert_true(atomic_load(&rig.engine->log.memory_used) <= config.memory_max);
+        }
+    }
+    assert_int_equal(result, LARDER_NO_SPACE);
+    assert_int_equal(rig_stat(&rig, LARDER_STATS_GENERAL, "curr_items"), count - 1);
+    /* 24 bytes each, and less than 16 of the index. */
+    assert_true(count > 16 * RIG_MIB / 40);
+    for (uint64_t i = 0; i < count - 1; i++) {
+        char text[RIG_KEY_SIZE];
+        struct larder_ref ref;
+
+        assert_int_equal(rig_get(&rig, rig_numbered(text, i).data, LARDER_GET_PEEK, &ref),
+                         LARDER_OK);
+    }
+    rig_tick(&rig); /* and it does not go on for ever */
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_growth_by_tick),
-        cmocka_unit_test(test_growth_by_writers),
-        cmocka_unit_test(test_scan_during_growth),
+        cmocka_unit_test(test_growth_by_tick),     cmocka_unit_test(test_growth_by_writers),
+        cmocka_unit_test(test_scan_during_growth), cmocka_unit_test(test_full_stripe_moves_on),
+        cmocka_unit_test(test_moved_meanwhile),    cmocka_unit_test(test_growth_within_the_budget),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
