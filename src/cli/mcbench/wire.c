@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/limits.h"
 #include "base/num.h"
 #include "cli/mcbench/value.h"
 #include "cli/mcbench/wire_parts.h"
@@ -113,16 +114,25 @@ enum bench_answer bench_wire_complain(const struct bench_work *work,
     return BENCH_ANSWER_WRONG;
 }
 
-enum bench_answer bench_wire_complain_line(const struct bench_work *work,
-                                           const struct bench_request *request, uint32_t value_size,
-                                           struct base_slice input, struct bench_outcome *outcome)
+bool bench_wire_take_refusal(const struct bench_work *work, const struct bench_request *request,
+                             const char *expected, struct base_slice *input,
+                             struct bench_outcome *outcome)
 {
-    char expected[64];
+    const size_t seen = input->size < BASE_REQUEST_LINE_MAX ? input->size : BASE_REQUEST_LINE_MAX;
+    const char *newline;
 
-    (void)snprintf(expected, sizeof expected, "flags %c and %" PRIu32 " bytes",
-                   bench_wire_flags_digit(bench_wire_number(request, request->answered_count)),
-                   value_size);
-    return bench_wire_complain(work, request, expected, input, outcome);
+    if (!bench_wire_begins_with(*input, BASE_SLICE("SERVER_ERROR "))) {
+        return false;
+    }
+    /* No other \r or \n in it: what is wrong in parts is wrong as a whole. */
+    newline = memchr(input->data, '\n', seen);
+    if (newline == NULL ||
+        memchr(input->data, '\r', (size_t)(newline - input->data)) != newline - 1) {
+        return false;
+    }
+    (void)bench_wire_complain(work, request, expected, *input, outcome);
+    bench_wire_skip(input, (size_t)(newline + 1 - input->data));
+    return true;
 }
 
 enum bench_answer bench_wire_explain_block(const struct bench_work *work,

@@ -69,6 +69,35 @@ static inline void bench_wire_skip(struct base_slice *input, size_t size)
     input->size -= size;
 }
 
+/*
+ * The end of a decimal number that has to be this one and begins at `text`; NULL when it is another
+ * one. Reads no more bytes than the number has digits.
+ */
+static BASE_ALWAYS_INLINE const char *bench_wire_match_number(uint32_t number, const char *text)
+{
+    uint64_t read = 0;
+
+    /* As most values are: a loop over the digits takes twice as long. */
+    if (BASE_LIKELY(number >= 100 && number < 1000)) {
+        return text[0] == (char)('0' + number / 100) && text[1] == (char)('0' + number / 10 % 10) &&
+                       text[2] == (char)('0' + number % 10)
+                   ? text + 3
+                   : NULL;
+    }
+    if (*text == '0' && number != 0) {
+        return NULL;
+    }
+    do {
+        const uint32_t digit = (uint32_t)(unsigned char)*text++ - '0';
+
+        if (digit > 9) {
+            return NULL;
+        }
+        read = read * 10 + digit;
+    } while (read < number);
+    return read == number ? text : NULL;
+}
+
 /* Answers whose sizes are known beforehand, and values with a head, that have to be compared. */
 static inline bool bench_wire_is_plain(const struct bench_work *work)
 {
@@ -112,17 +141,19 @@ BASE_COLD enum bench_answer bench_wire_complain(const struct bench_work *work,
                                                 const char *expected, struct base_slice input,
                                                 struct bench_outcome *outcome);
 
-/* The same for a line that should announce value_size bytes with the flags of the key. */
-BASE_COLD enum bench_answer bench_wire_complain_line(const struct bench_work *work,
-                                                     const struct bench_request *request,
-                                                     uint32_t value_size, struct base_slice input,
-                                                     struct bench_outcome *outcome);
-
 /* A data block of value_size bytes that was not taken: MORE when it is not all there, otherwise WRONG. */
 BASE_COLD enum bench_answer bench_wire_explain_block(const struct bench_work *work,
                                                      const struct bench_request *request,
                                                      uint32_t value_size, struct base_slice input,
                                                      struct bench_outcome *outcome);
+
+/*
+ * Takes a whole line that begins with SERVER_ERROR, and keeps its words as the complaint. False, with nothing done, for anything
+ * else.
+ */
+BASE_COLD bool bench_wire_take_refusal(const struct bench_work *work,
+                                       const struct bench_request *request, const char *expected,
+                                       struct base_slice *input, struct bench_outcome *outcome);
 
 /* A line that cannot end well: it has a \r without its \n. */
 bool bench_wire_is_broken_line(struct base_slice input);

@@ -166,23 +166,6 @@ static bool take_misses(const struct bench_work *work, struct bench_request *req
     return true;
 }
 
-/* The server's refusal: taken, and its words kept. */
-static bool take_refusal(const struct bench_work *work, const struct bench_request *request,
-                         const char *expected, struct base_slice *input,
-                         struct bench_outcome *outcome)
-{
-    struct proto_answer answer;
-    size_t line_size;
-
-    if (!bench_wire_begins_with(*input, BASE_SLICE("SERVER_ERROR ")) ||
-        proto_text_parse_answer(*input, &answer, &line_size) != PROTO_DONE) {
-        return false;
-    }
-    (void)bench_wire_complain(work, request, expected, *input, outcome);
-    bench_wire_skip(input, line_size);
-    return true;
-}
-
 /* An answer that is not the one expected: REFUSED, MORE, or WRONG. */
 static enum bench_answer explain(const struct bench_work *work, const struct bench_request *request,
                                  const char *expected, struct base_slice *input,
@@ -191,7 +174,7 @@ static enum bench_answer explain(const struct bench_work *work, const struct ben
     struct proto_answer answer;
     size_t line_size;
 
-    if (take_refusal(work, request, expected, input, outcome)) {
+    if (bench_wire_take_refusal(work, request, expected, input, outcome)) {
         return BENCH_ANSWER_REFUSED;
     }
     if (proto_text_parse_answer(*input, &answer, &line_size) == PROTO_MORE &&
@@ -201,54 +184,26 @@ static enum bench_answer explain(const struct bench_work *work, const struct ben
     return bench_wire_complain(work, request, expected, *input, outcome);
 }
 
-/* "<size>\r\n" as it has to be; returns its end, NULL when it is otherwise. */
-static BASE_ALWAYS_INLINE const char *match_size(uint32_t value_size, const char *text)
-{
-    uint64_t size = 0;
-
-    if (BASE_LIKELY(value_size >= 100 && value_size < 1000)) {
-        return text[0] == (char)('0' + value_size / 100) &&
-                       text[1] == (char)('0' + value_size / 10 % 10) &&
-                       text[2] == (char)('0' + value_size % 10) && memcmp(text + 3, "\r\n", 2) == 0
-                   ? text + 5
-                   : NULL;
-    }
-    if (*text == '0' && value_size != 0) {
-        return NULL;
-    }
-    do {
-        const uint32_t digit = (uint32_t)(unsigned char)*text++ - '0';
-
-        if (digit > 9) {
-            return NULL;
-        }
-        size = size * 10 + digit;
-    } while (size < value_size);
-    return size == value_size && memcmp(text, "\r\n", 2) == 0 ? text + 2 : NULL;
-}
-
 /* "VALUE " " F " "D" "\r\n": a line that announces less than 10 bytes, without its key. */
 enum { VALUE_LINE_REST = 6 + 3 + 1 + 2 };
 
 /*
- * What is behind the key of a hit, "\r\n" behind the value included; NULL when it is otherwise or not
- * all there. text  its first bytes are there, for a size of one digit; the others of a size are
+ * The value of a hit whose key stands before `text`, when all of it is there and what is around it
+ * is right; otherwise NULL. text  its first bytes are there, for a size of one digit; the others of a size are
  * never more than the bytes of the value
  */
 static BASE_ALWAYS_INLINE const char *match_value(uint64_t number, uint32_t value_size,
                                                   const char *text, const char *end)
 {
-    const char *value;
-
     if (text[0] != ' ' || text[1] != bench_wire_flags_digit(number) || text[2] != ' ') {
         return NULL;
     }
-    value = match_size(value_size, text + 3);
-    if (value == NULL || end - value < (ptrdiff_t)value_size + 2 ||
-        memcmp(value + value_size, "\r\n", 2) != 0) {
+    text = bench_wire_match_number(value_size, text + 3);
+    if (text == NULL || end - text < 2 + (ptrdiff_t)value_size + 2 ||
+        memcmp(text, "\r\n", 2) != 0 || memcmp(text + 2 + value_size, "\r\n", 2) != 0) {
         return NULL;
     }
-    return value;
+    return text + 2;
 }
 
 /* Takes the hit of that key, when all of it is there and every byte is right. */

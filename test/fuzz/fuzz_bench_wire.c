@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a server may answer to mcbench. The first bytes choose a request; the others are the answer,
+ * or changes of the right one, two bytes each: where, and by what.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/mcbench/value.h"
+#include "cli/mcbench/wire.h"
+#include "fuzz.h"
+
+enum { HEAD_SIZE = 4, KEYS_MAX = 4, ANSWER_MAX = 8192 };
+
+static struct bench_outcome whole;
+static struct bench_outcome parts;
+
+static const uint64_t NUMBERS[KEYS_MAX] = {0x2a, 1, 9, 0x2a};
+
+static struct bench_work choose_work(const uint8_t *head)
+{
+    static const struct bench_sizes key_sizes[] = {
+        {BENCH_SIZE_FIXED, 32, 32}, {BENCH_SIZE_FIXED, 17, 17}, {BENCH_SIZE_ETC, 0, 0}};
+    static const struct bench_sizes value_sizes[] = {
+        {BENCH_SIZE_FIXED, 100, 100}, {BENCH_SIZE_FIXED, 5, 5}, {BENCH_SIZE_RANGE, 0, 300}};
+
+    return (struct bench_work){
+        .protocol = head[0] & 1 ? BENCH_META : BENCH_TEXT,
+        .noreply = (head[0] & 6) == 6,
+        .trust_values = (head[0] & 24) == 24,
+        .keys_per_get = 1,
+        .keys_per_get_max = KEYS_MAX,
+        .key_count = 1000,
+        .key_sizes = key_sizes[head[1] % 3],
+        .value_sizes = value_sizes[head[1] / 3 % 3],
+        .lanes = 1,
+    };
+}
+
+static struct bench_request choose_request(const uint8_t *head)
+{
+    const enum bench_verb verb = (enum bench_verb)(head[2] % BENCH_VERB_COUNT);
+    const uint16_t key_count = verb == BENCH_GET ? 1 + head[3] % KEYS_MAX : 1;
+
+    return (struct bench_request){
+        .verb = verb,
+        .space = verb == BENCH_INCR ? BENCH_SPACE_COUNTERS : BENCH_SPACE_VALUES,
+        .key_count = key_count,
+        .numbers = {NUMBERS[0]},
+        .more_numbers = key_count > 1 ? NUMBERS : NULL,
+    };
+}
+
+/* The answer of a server that has every key, to text gets. */
+static size_t write_hits(const struct bench_work *work, const struct bench_request *request,
+                         char *out)
+{
+    char *end = out;
+
+    for (uint16_t i = 0; i < request->key_count; i++) {
+        const uint32_t size = bench_keys_value_size(work, NUMBERS[i]);
+        char key[BENCH_KEY_SIZE_MAX];
+        const uint32_t key_size = bench_keys_write(work, request->space, NUMBERS[i], key);
+
+        end += sprintf(end, "VALUE %.*s %d %u\r\n", (int)key_size, key, (int)(1 + NUMBERS[i] % 8),
+                       size);
+        bench_value_write(request->space, NUMBERS[i], 3, end, size);
+        end += size;
+        end += sprintf(end, "\r\n");
+    }
+    end += sprintf(end, "END\r\n");
+    return (size_t)(end - out);
+}
+
+static enum bench_answer read_checked(const struct bench_work *work, struct bench_request *request,
+                                      struct base_slice input, size_t *ret_consumed,
+                                      struct bench_outcome *outcome)
+{
+    const enum bench_answer answer =
+        bench_wire_of(work->protocol)->read(work, request, input, ret_consumed, outcome);
+
+    CHECK(answer == BENCH_ANSWER_WRONG || *ret_consumed <= input.size);
+    CHECK(outcome->hits + outcome->misses <= request->key_count);
+    CHECK(request->answered_count <= request->key_count);
+    CHECK(answer != BENCH_ANSWER_DONE || request->verb != BENCH_GET ||
+          outcome->hits + outcome->misses == request->key_count);
+    return answer;
+}
+
+/* The whole at once, and byte by byte, in memory of its own each time: the same comes out. */
+static enum bench_answer read_both_ways(const struct bench_work *work,
+                                        const struct bench_request *request,
+                                        struct base_slice input)
+{
+    struct bench_request at_once = *request;
+    struct bench_request piecemeal = *request;
+    size_t whole_consumed = 0;
+    size_t done = 0;
+    enum bench_answer expected;
+    enum bench_answer answer = BENCH_ANSWER_MORE;
+
+    whole.hits = whole.misses = 0;
+    parts.hits = parts.misses = 0;
+    expected = read_checked(work, &at_once, input, &whole_consumed, &whole);
+    for (size_t size = 0; size <= input.size && answer == BENCH_ANSWER_MORE; size++) {
+        char *copy = malloc(size - done + 1);
+        size_t consumed = 0;
+
+        CHECK(copy != NULL);
+        memcpy(copy, input.data + done, size - done);
+        answer = read_checked(work, &piecemeal, (struct base_slice){copy, size - done}, &consumed,
+                              &parts);
+        done += answer == BENCH_ANSWER_WRONG ? 0 : consumed;
+        free(copy);
+    }
+    CHECK(answer == expected);
+    CHECK(expected == BENCH_ANSWER_WRONG ||
+          (done == whole_consumed && parts.hits == whole.hits && parts.misses == whole.misses));
+    return expected;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static char right[ANSWER_MAX];
+    static char changed[ANSWER_MAX];
+    struct bench_work work;
+    struct bench_request request;
+    size_t right_size;
+
+    if (size < HEAD_SIZE || size > HEAD_SIZE + ANSWER_MAX) {
+        return 0;
+    }
+    work = choose_work(data);
+    request = choose_request(data);
+    if (work.protocol != BENCH_TEXT || request.verb != BENCH_GET || data[0] & 32) {
+        (void)read_both_ways(&work, &request, fuzz_slice(data + HEAD_SIZE, size - HEAD_SIZE));
+        return 0;
+    }
+    right_size = write_hits(&work, &request, right);
+    memcpy(changed, right, right_size);
+    for (size_t i = HEAD_SIZE; i + 1 < size; i += 2) {
+        changed[data[i] * right_size / 256] ^= (char)data[i + 1];
+    }
+    if (read_both_ways(&work, &request, (struct base_slice){changed, right_size}) ==
+            BENCH_ANSWER_DONE &&
+        !work.trust_values) {
+        CHECK(memcmp(changed, right, right_size) == 0);
+    }
+    return 0;
+}
