@@ -106,8 +106,9 @@ static int send_some(struct replay *replay)
                                    replay->out_size - replay->out_sent, MSG_NOSIGNAL);
 
         if (count < 0) {
-            return errno == EAGAIN || errno == EINTR ? 0
-                                                     : complain(replay, -errno, strerror(errno));
+            return errno == EAGAIN || errno == EINTR
+                       ? 0
+                       : complain(replay, -errno, strerrordesc_np(errno));
         }
         replay->out_sent += (size_t)count;
     }
@@ -135,7 +136,8 @@ static int receive_some(struct replay *replay)
         return complain(replay, -ECONNRESET, "the server closed the connection");
     }
     if (count < 0) {
-        return errno == EAGAIN || errno == EINTR ? 0 : complain(replay, -errno, strerror(errno));
+        return errno == EAGAIN || errno == EINTR ? 0
+                                                 : complain(replay, -errno, strerrordesc_np(errno));
     }
     replay->in_end += (size_t)count;
     return 0;
@@ -439,7 +441,7 @@ static int open_connection(struct replay *replay)
         return error;
     }
     replay->fd = bench_connect_start(&target, 0);
-    return replay->fd < 0 ? complain(replay, replay->fd, strerror(-replay->fd)) : 0;
+    return replay->fd < 0 ? complain(replay, replay->fd, strerrordesc_np(-replay->fd)) : 0;
 }
 
 int bench_replay_run(const struct bench_replay_plan *plan, struct bench_source *source,

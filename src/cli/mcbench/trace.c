@@ -268,7 +268,7 @@ static enum bench_trace_result parse_line(struct bench_trace_parser *parser,
                                           size_t *ret_consumed, struct bench_trace_request *request,
                                           char *complaint)
 {
-    struct base_slice line;
+    struct base_slice line = {"", 0};
     size_t size = 0;
     enum bench_trace_result result = take_line(parser, input, at_end, &line, &size, complaint);
 

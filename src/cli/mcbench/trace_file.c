@@ -84,7 +84,7 @@ static int read_packed(struct bench_trace_file *file, char *complaint)
     if (count < 0) {
         const int error = -errno;
 
-        return fail(file, error, strerror(-error), complaint);
+        return fail(file, error, strerrordesc_np(-error), complaint);
     }
     file->fd_at_end = count == 0;
     file->packed_rest = (struct base_slice){file->packed, left + (size_t)count};
@@ -142,7 +142,7 @@ int bench_trace_file_open(const char *path, enum bench_trace_format format,
     file->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (file->fd < 0) {
         error = -errno;
-        (void)fail(file, error, strerror(-error), complaint);
+        (void)fail(file, error, strerrordesc_np(-error), complaint);
     }
     while (error == 0 && !file->fd_at_end && file->packed_rest.size < BENCH_UNPACK_MAGIC_SIZE) {
         error = read_packed(file, complaint);

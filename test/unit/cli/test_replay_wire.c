@@ -101,7 +101,7 @@ static void test_lines_that_answer(void **state)
         enum bench_trace_op op;
         const char *line;
         enum bench_replay_answer answer;
-    } ROWS[] = {
+    } rows[] = {
         {BENCH_TEXT, BENCH_TRACE_READ, "END\r\n", BENCH_REPLAY_MISS},
         {BENCH_TEXT, BENCH_TRACE_WRITE, "STORED\r\n", BENCH_REPLAY_DONE},
         {BENCH_TEXT, BENCH_TRACE_ADD, "NOT_STORED\r\n", BENCH_REPLAY_NOT},
@@ -119,10 +119,10 @@ static void test_lines_that_answer(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
-        const struct bench_source_request request = request_of(ROWS[i].op, 30);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct bench_source_request request = request_of(rows[i].op, 30);
 
-        expect_answer(ROWS[i].protocol, &request, slice(ROWS[i].line), ROWS[i].answer);
+        expect_answer(rows[i].protocol, &request, slice(rows[i].line), rows[i].answer);
     }
 }
 
@@ -185,7 +185,7 @@ static void test_answers_to_something_else_are_wrong(void **state)
         enum bench_protocol protocol;
         enum bench_trace_op op;
         const char *line;
-    } ROWS[] = {
+    } rows[] = {
         {BENCH_TEXT, BENCH_TRACE_READ, "STORED\r\n"},
         {BENCH_TEXT, BENCH_TRACE_READ, "VALUE kez 0 1\r\nx\r\nEND\r\n"},
         {BENCH_TEXT, BENCH_TRACE_READ, "SERVER_ERROR no\r\n"},
@@ -200,13 +200,13 @@ static void test_answers_to_something_else_are_wrong(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
-        const struct bench_source_request request = request_of(ROWS[i].op, 1);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct bench_source_request request = request_of(rows[i].op, 1);
         char complaint[BENCH_REPLAY_ANSWER_ERROR_MAX] = "";
         size_t consumed;
         uint64_t size;
 
-        assert_int_equal(bench_replay_read(ROWS[i].protocol, &request, slice(ROWS[i].line),
+        assert_int_equal(bench_replay_read(rows[i].protocol, &request, slice(rows[i].line),
                                            &consumed, &size, complaint),
                          BENCH_REPLAY_WRONG);
         assert_true(strlen(complaint) > 10);

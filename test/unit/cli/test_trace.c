@@ -73,8 +73,8 @@ static void expect_numbers(const struct parsed *parsed, uint32_t count, const ui
 
 static void test_ids_are_big_endian_and_may_be_cut_anywhere(void **state)
 {
-    static const char BYTES[] = "\x00\x00\x00\x01\xff\xfe\xfd\xfc\x01\x02\x03\x04\x05\x06\x07\x08";
-    const struct base_slice input = {BYTES, 16};
+    static const char bytes[] = "\x00\x00\x00\x01\xff\xfe\xfd\xfc\x01\x02\x03\x04\x05\x06\x07\x08";
+    const struct base_slice input = {bytes, 16};
     struct parsed parsed;
 
     (void)state;
@@ -103,12 +103,12 @@ static void test_an_id_that_is_cut_off_is_an_error_with_its_offset(void **state)
 
 static void test_extents_are_blocks_one_by_one(void **state)
 {
-    static const char TEXT[] = "5 3 0 1\n18446744073709551600 1\r\n  7\t2 x y";
+    static const char lines[] = "5 3 0 1\n18446744073709551600 1\r\n  7\t2 x y";
     struct parsed parsed;
 
     (void)state;
-    for (size_t step = 1; step <= sizeof(TEXT); step++) {
-        parse(BENCH_TRACE_EXTENTS, (struct base_slice){TEXT, sizeof(TEXT) - 1}, step, &parsed);
+    for (size_t step = 1; step <= sizeof(lines); step++) {
+        parse(BENCH_TRACE_EXTENTS, (struct base_slice){lines, sizeof(lines) - 1}, step, &parsed);
         expect_numbers(&parsed, 6, (const uint64_t[]){5, 6, 7, 18446744073709551600u, 7, 8});
     }
 }
@@ -154,20 +154,20 @@ static void test_keys_are_lines(void **state)
 
 static void test_twitter_lines(void **state)
 {
-    static const char TEXT[] = "0,nz:eeW511W3dz3,19,3000,1,get,0\n"
-                               "17,a,b,,4,0,2,set,3600\r\n"
-                               "18,k,1,7,2,add,1\n18,k,1,7,2,incr,1\n18,k,1,7,2,delete,0";
-    static const enum bench_trace_op OPS[] = {BENCH_TRACE_READ, BENCH_TRACE_WRITE, BENCH_TRACE_ADD,
+    static const char lines[] = "0,nz:eeW511W3dz3,19,3000,1,get,0\n"
+                                "17,a,b,,4,0,2,set,3600\r\n"
+                                "18,k,1,7,2,add,1\n18,k,1,7,2,incr,1\n18,k,1,7,2,delete,0";
+    static const enum bench_trace_op ops[] = {BENCH_TRACE_READ, BENCH_TRACE_WRITE, BENCH_TRACE_ADD,
                                               BENCH_TRACE_CHANGE, BENCH_TRACE_DELETE};
     struct parsed parsed;
 
     (void)state;
-    for (size_t step = 1; step <= sizeof(TEXT); step += 7) {
-        parse(BENCH_TRACE_TWITTER, (struct base_slice){TEXT, sizeof(TEXT) - 1}, step, &parsed);
+    for (size_t step = 1; step <= sizeof(lines); step += 7) {
+        parse(BENCH_TRACE_TWITTER, (struct base_slice){lines, sizeof(lines) - 1}, step, &parsed);
         assert_int_equal(parsed.result, BENCH_TRACE_END);
         assert_int_equal(parsed.count, 5);
         for (uint32_t i = 0; i < 5; i++) {
-            assert_int_equal(parsed.requests[i].op, OPS[i]);
+            assert_int_equal(parsed.requests[i].op, ops[i]);
             assert_true(parsed.requests[i].has_sizes);
         }
         assert_true(base_slice_equal(parsed.requests[0].key, BASE_SLICE("nz:eeW511W3dz3")));
@@ -184,7 +184,7 @@ static void test_wrong_twitter_lines_name_their_line(void **state)
     static const struct {
         const char *line;
         const char *complaint;
-    } WRONG[] = {
+    } wrong[] = {
         {"0,k,1,2,3,get", "line 2: not time,key,key size,value size,client,operation,TTL"},
         {"", "line 2: not time,key,key size,value size,client,operation,TTL"},
         {",,,,,,", "line 2: time, key size, value size or TTL is not a number"},
@@ -196,15 +196,15 @@ static void test_wrong_twitter_lines_name_their_line(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(WRONG) / sizeof(WRONG[0]); i++) {
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         char text[256];
         struct parsed parsed;
 
-        (void)snprintf(text, sizeof(text), "0,k,1,2,3,get,0\n%s\n0,k,1,2,3,get,0\n", WRONG[i].line);
+        (void)snprintf(text, sizeof(text), "0,k,1,2,3,get,0\n%s\n0,k,1,2,3,get,0\n", wrong[i].line);
         parse_text(BENCH_TRACE_TWITTER, text, &parsed);
         assert_int_equal(parsed.result, BENCH_TRACE_BAD);
         assert_int_equal(parsed.count, 1);
-        assert_string_equal(parsed.complaint, WRONG[i].complaint);
+        assert_string_equal(parsed.complaint, wrong[i].complaint);
     }
 }
 

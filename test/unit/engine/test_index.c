@@ -60,7 +60,7 @@ static void test_ghost_with_a_twin_tag_stays(void **state)
 static void test_the_oldest_ghost_gives_way(void **state)
 {
     enum { COUNT = 2 * INDEX_SLOTS };
-    static const uint32_t BURIED[] = {9, 3, 12, 1}; /* in this order; slots of both buckets */
+    static const uint32_t buried[] = {9, 3, 12, 1}; /* in this order; slots of both buckets */
     struct segment_hit graves[4];
     struct segment_index *index;
     struct segment_hit hit;
@@ -74,7 +74,7 @@ static void test_the_oldest_ghost_gives_way(void **state)
         insert(index, make_hash(i + 1, 0x42), i + 1);
     }
     for (uint32_t i = 0; i < 4; i++) {
-        const uint32_t id = BURIED[i] + 1;
+        const uint32_t id = buried[i] + 1;
 
         assert_true(
             segment_index_find_place(index, make_hash(id, 0x42), segment_place(id, 0), &graves[i]));
