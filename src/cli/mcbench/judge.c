@@ -37,7 +37,8 @@ static double share(uint64_t part, double whole)
 /* An open loop: could what it says about latency be the generator's own? */
 static void judge_open(struct bench_result *result)
 {
-    const double late = share(result->late, (double)result->requests);
+    const uint64_t sent = result->requests > result->late ? result->requests : result->late;
+    const double late = share(result->late, (double)sent);
     const double busy = share(result->load_busy_ns, (double)result->load.run_ns);
 
     if (late > late_share_max) {

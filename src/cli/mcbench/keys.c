@@ -191,7 +191,9 @@ uint64_t bench_keys_next(struct bench_keys *keys)
 {
     switch (keys->work->order) {
     case BENCH_UNIFORM:
-        return base_rand_below(&keys->rand, keys->work->key_count);
+        /* For every request: the upper half of a product, where base_rand_below() masks and draws again. Of 2^32 numbers each key
+         * gets as many as the others, or one less. */
+        return (base_rand_u64(&keys->rand) >> 32) * keys->work->key_count >> 32;
     case BENCH_ZIPF:
         return scatter(keys, zipf_rank(keys));
     case BENCH_HOT:

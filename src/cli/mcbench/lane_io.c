@@ -318,10 +318,19 @@ static void save_part(const struct bench_lane *lane, struct bench_conn *conn)
     conn->part_bytes = lane->outcome.value_bytes;
 }
 
-static bool fail_answer(struct bench_lane *lane, struct bench_conn *conn,
-                        const struct bench_request *request, struct base_slice input)
+/*
+ * The rarer outcomes. MORE: nothing is answered yet. REFUSED: counted; but a key that is not stored beforehand is missing later.
+ * False when the lane has failed.
+ */
+BASE_COLD static bool take_rare(struct bench_lane *lane, struct bench_conn *conn,
+                                const struct bench_request *request, enum bench_answer answer,
+                                struct base_slice input)
 {
-    return bench_lane_fail_answer(lane, conn, request, input, lane->outcome.complaint);
+    if (answer == BENCH_ANSWER_WRONG || (answer == BENCH_ANSWER_REFUSED && lane->is_storing)) {
+        return bench_lane_fail_answer(lane, conn, request, input, lane->outcome.complaint);
+    }
+    lane->counts.refused += answer == BENCH_ANSWER_REFUSED;
+    return true;
 }
 
 /* All answers that are in the input. What stays of it belongs to one that is not all there. */
@@ -329,34 +338,32 @@ static bool read_some(struct bench_lane *lane, struct bench_conn *conn, struct b
                       uint64_t now_ns)
 {
     struct bench_request *const ring = bench_lane_ring(lane, conn);
+    struct base_slice rest = *input;
     enum bench_answer answer = BENCH_ANSWER_DONE;
     uint32_t queued_count = conn->part_misses;
 
-    while (conn->count > 0 && input->size > 0 && answer != BENCH_ANSWER_MORE) {
+    while (conn->count > 0 && rest.size > 0 && answer != BENCH_ANSWER_MORE) {
         struct bench_request *request = &ring[conn->head];
         size_t consumed = 0;
 
-        answer = lane->wire->read(lane->work, request, *input, &consumed, &lane->outcome);
-        if (BASE_UNLIKELY(answer == BENCH_ANSWER_WRONG ||
-                          (answer == BENCH_ANSWER_REFUSED && lane->is_storing))) {
-            return fail_answer(lane, conn, request, *input);
+        answer = lane->wire->read(lane->work, request, rest, &consumed, &lane->outcome);
+        if (BASE_UNLIKELY(answer != BENCH_ANSWER_DONE) &&
+            !take_rare(lane, conn, request, answer, rest)) {
+            return false;
         }
-        input->data += consumed;
-        input->size -= consumed;
-        if (lane->fills && lane->outcome.misses > queued_count) {
+        rest.data += consumed;
+        rest.size -= consumed;
+        if (BASE_UNLIKELY(lane->outcome.misses > queued_count) && lane->fills) {
             queue_fills(lane, request->space, queued_count, now_ns);
         }
-        if (answer != BENCH_ANSWER_MORE) {
-            lane->counts.refused += answer == BENCH_ANSWER_REFUSED;
+        if (BASE_LIKELY(answer != BENCH_ANSWER_MORE)) {
             account(lane, request, now_ns);
             queued_count = 0;
-            conn->head++;
-            if (conn->head == lane->depth) {
-                conn->head = 0;
-            }
+            conn->head = conn->head + 1u == lane->depth ? 0 : (uint16_t)(conn->head + 1);
             conn->count--;
         }
     }
+    *input = rest;
     return true;
 }
 
