@@ -175,6 +175,9 @@ static int read_answers(struct replay *replay, uint32_t *done)
         if (slot->answer == BENCH_REPLAY_WRONG) {
             return wrong_answer(replay, slot, what);
         }
+        if (slot->answer == BENCH_REPLAY_REFUSED && replay->result->refusal[0] == '\0') {
+            (void)snprintf(replay->result->refusal, BENCH_REPLAY_REFUSAL_MAX, "%s", what);
+        }
         replay->in_begin += consumed;
         bench_hist_record(replay->result->latency, now_ns - replay->sent_ns);
         (*done)++;

@@ -13,7 +13,11 @@
 #include "cli/mcbench/source.h"
 #include "cli/mcbench/work.h"
 
-enum { BENCH_REPLAY_WINDOW_MAX = 1024, BENCH_REPLAY_ERROR_MAX = 4096 + BENCH_TRACE_ERROR_MAX };
+enum {
+    BENCH_REPLAY_WINDOW_MAX = 1024,
+    BENCH_REPLAY_ERROR_MAX = 4096 + BENCH_TRACE_ERROR_MAX,
+    BENCH_REPLAY_REFUSAL_MAX = 200, /* bytes, the NUL included */
+};
 
 struct bench_replay_plan {
     const char *address; /* as in bench_plan; borrowed */
@@ -33,6 +37,7 @@ struct bench_replay_result {
     uint64_t stored_bytes; /* keys and values of fills and writes */
     uint64_t again;        /* reads that were asked again behind a fill; counted once above */
     uint64_t refused;      /* error lines as answer to a store */
+    char refusal[BENCH_REPLAY_REFUSAL_MAX]; /* the first of them */
     uint64_t wall_ns;
     struct bench_hist *latency; /* from the sending of a window to each of its answers; owned */
 };

@@ -123,6 +123,7 @@ struct session {
     struct bench_source_plan source_plan;
     struct bench_source_survey alone;  /* of one tenant */
     struct bench_source_survey survey; /* of all */
+    uint64_t shown;                    /* requests in the last head; 0: none of this trace */
     char complaint[BENCH_REPLAY_ERROR_MAX];
 };
 
@@ -216,6 +217,7 @@ static int survey_trace(struct session *session)
     int error;
 
     session->source_plan.tenant_count = 1;
+    session->shown = 0;
     error = bench_source_survey(&session->source_plan, &session->alone, session->complaint);
     if (error != 0) {
         (void)fprintf(stderr, "mcbench replay: %s\n", session->complaint);
@@ -247,8 +249,13 @@ static int settle_tenants(struct session *session, double share)
 
 /* ---- what came of it ---- */
 
-static void print_head(const struct session *session)
+/* Above the first size of a trace, and where the tenants have become others. */
+static void print_head(struct session *session)
 {
+    if (session->shown == session->survey.requests) {
+        return;
+    }
+    session->shown = session->survey.requests;
     (void)printf(
         "\n%s: %" PRIu64 " requests, %" PRIu64 " keys, %" PRIu64 " bytes of keys and values",
         session->title, session->survey.requests, session->survey.keys, session->survey.bytes);
@@ -284,7 +291,8 @@ static void print_row(double share, const struct server *server, const struct be
         (double)bench_hist_percentile(result->latency, 50) / 1000,
         (double)bench_hist_percentile(result->latency, 99) / 1000);
     if (result->refused > 0) {
-        (void)printf("%8s %" PRIu64 " stores were refused\n", "", result->refused);
+        (void)printf("%8s %" PRIu64 " stores were refused; at first %s\n", "", result->refused,
+                     result->refusal);
     }
     (void)fflush(stdout);
 }

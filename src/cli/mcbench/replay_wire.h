@@ -11,8 +11,8 @@
 #include "cli/mcbench/work.h"
 
 enum {
-    BENCH_REPLAY_LINE_MAX = 400, /* bytes that a request takes beside its value */
-    BENCH_REPLAY_ANSWER_ERROR_MAX = 200,
+    BENCH_REPLAY_LINE_MAX = 400,         /* bytes that a request takes beside its value */
+    BENCH_REPLAY_ANSWER_ERROR_MAX = 200, /* bytes, the NUL included */
 };
 
 enum bench_replay_answer {
