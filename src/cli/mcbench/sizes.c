@@ -34,20 +34,20 @@ static uint32_t clamp(double size, uint32_t min, uint32_t max)
 /* Generalized extreme value distribution, by inversion. */
 static uint32_t etc_key(uint64_t random)
 {
-    static const double MU = 30.7984;
-    static const double SIGMA = 8.20449;
-    static const double K = 0.078688;
+    const double mu = 30.7984;
+    const double sigma = 8.20449;
+    const double k = 0.078688;
 
-    return clamp(MU + SIGMA * expm1(-K * log(-log(unit_of(random)))) / K, ETC_KEY_SIZE_MIN,
+    return clamp(mu + sigma * expm1(-k * log(-log(unit_of(random)))) / k, ETC_KEY_SIZE_MIN,
                  ETC_KEY_SIZE_MAX);
 }
 
 /* The table; what it leaves over is generalized Pareto, by inversion. */
 static uint32_t etc_value(uint64_t random)
 {
-    static const double LOCATION = 15;
-    static const double SIGMA = 214.476;
-    static const double K = 0.348238;
+    const double location = 15;
+    const double sigma = 214.476;
+    const double k = 0.348238;
     double share = unit_of(random);
     double left = 1;
 
@@ -58,7 +58,7 @@ static uint32_t etc_value(uint64_t random)
         share -= ETC_SMALL_SHARES[size];
         left -= ETC_SMALL_SHARES[size];
     }
-    return clamp(LOCATION + SIGMA * expm1(-K * log1p(-share / left)) / K, 0, ETC_VALUE_SIZE_MAX);
+    return clamp(location + sigma * expm1(-k * log1p(-share / left)) / k, 0, ETC_VALUE_SIZE_MAX);
 }
 
 static uint32_t from_range(const struct bench_sizes *sizes, uint64_t random)
