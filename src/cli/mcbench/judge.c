@@ -61,10 +61,7 @@ void bench_judge(const struct bench_plan *plan, struct bench_result *result,
 
     result->is_void = false;
     result->reason[0] = '\0';
-    result->is_load_bound =
-        plan->work.arrival == BENCH_CLOSED &&
-        share(result->load_busy_ns, (double)result->load.run_ns) >= saturated_share &&
-        (plan->server == 0 || server_run < saturated_share);
+    result->is_load_bound = false;
     if (result->requests == 0) {
         object(result, "nothing was answered while it was counted");
         return;
@@ -81,5 +78,11 @@ void bench_judge(const struct bench_plan *plan, struct bench_result *result,
     }
     if (stolen_share > stolen_share_max) {
         object(result, "the hypervisor took %.0f %% of the CPUs' time", stolen_share * 100);
+    }
+    if (!result->is_void) {
+        result->is_load_bound =
+            plan->work.arrival == BENCH_CLOSED &&
+            share(result->load_busy_ns, (double)result->load.run_ns) >= saturated_share &&
+            (plan->server == 0 || server_run < saturated_share);
     }
 }

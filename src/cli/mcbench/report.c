@@ -148,7 +148,7 @@ json_t *bench_report_result(const struct bench_plan *plan, const struct bench_re
     return json_pack(
         "{s:f, s:I, s:o, s:o, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:{s:o, s:o, "
         "s:o}, "
-        "s:b, s:b, s:s}",
+        "s:b, s:b, s:b, s:s}",
         "wall_s", wall_s, "requests", (json_int_t)result->requests, "requests_per_s",
         per((double)result->requests, wall_s), "verbs", report_verbs(result->per_verb), "keys",
         (json_int_t)result->keys, "hits", (json_int_t)result->hits, "misses",
@@ -159,8 +159,9 @@ json_t *bench_report_result(const struct bench_plan *plan, const struct bench_re
         (json_int_t)result->unsent, "server_cpu", report_server_cpu(plan, result), "load_cpu",
         report_load_cpu(result), "latency", "service", bench_report_latency(result->service),
         "intended", bench_report_latency(result->intended), "probe",
-        bench_report_latency(result->probe), "cut", (int)result->is_cut, "void",
-        (int)result->is_void, "reason", result->is_void ? result->reason : "");
+        bench_report_latency(result->probe), "load_bound", (int)result->is_load_bound, "cut",
+        (int)result->is_cut, "void", (int)result->is_void, "reason",
+        result->is_void ? result->reason : "");
 }
 
 json_t *bench_report_run(const struct bench_plan *plan, const struct bench_result *result)

@@ -63,9 +63,9 @@ struct bench_result {
     struct bench_hist *probe;    /* the measuring lane's; NULL without one; owned */
     /* Closed loop: the lanes always had something to do, and the server had time left. So the requests per second are the
      * generator's; the server's CPU time per request is right. */
-    bool is_load_bound;
-    bool is_cut;  /* SIGINT ended it early: wall_ns is less than asked for */
-    bool is_void; /* the generator, not the server, was measured: */
+    bool is_load_bound; /* not when the run is void */
+    bool is_cut;        /* SIGINT ended it early: wall_ns is less than asked for */
+    bool is_void;       /* the generator, not the server, was measured: */
     char reason[BENCH_REASON_MAX];
 };
 

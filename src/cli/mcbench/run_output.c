@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "cli/mcbench/report.h"
-#include "cli/mcbench/results.h"
 
 enum { PATH_SIZE = 4096 };
 
@@ -17,49 +16,24 @@ static const double second_ns = 1e9;
 
 /* ---- JSON ---- */
 
-static json_t *create_results(const struct bench_plan *plan, const struct bench_result *result)
-{
-    json_t *results = bench_results_create();
-    int failed;
-
-    if (results == NULL) {
-        return NULL;
-    }
-    failed = json_object_set_new(results, "servers",
-                                 json_pack("[{s:s, s:s, s:s, s:b}]", "name", "run", "version", "",
-                                           "command", "", "is_limit", 0));
-    failed |= json_object_set_new(results, "workloads",
-                                  json_pack("[{s:s, s:s, s:o}]", "name", "run", "title", "run",
-                                            "work", bench_report_work(&plan->work)));
-    failed |= json_object_set_new(results, "rounds",
-                                  json_pack("[{s:i, s:s, s:s, s:o}]", "round", 0, "workload", "run",
-                                            "server", "run", "result",
-                                            bench_report_result(plan, result)));
-    if (failed != 0) {
-        json_decref(results);
-        return NULL;
-    }
-    return results;
-}
-
 bool bench_run_output_json(const char *path, const struct bench_plan *plan,
                            const struct bench_result *result)
 {
-    json_t *results = create_results(plan, result);
-    char complaint[BENCH_RESULTS_ERROR_MAX] = "no memory";
+    json_t *document = bench_report_run(plan, result);
+    FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
     bool is_written = false;
 
-    if (results != NULL && strcmp(path, "-") == 0) {
-        is_written = json_dumpf(results, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF &&
-                     fflush(stdout) == 0;
-        (void)snprintf(complaint, sizeof(complaint), "%s", strerrordesc_np(errno));
-    } else if (results != NULL) {
-        is_written = bench_results_save(path, results, complaint);
+    if (file != NULL && document != NULL) {
+        is_written = json_dumpf(document, file, JSON_INDENT(1)) == 0 && fputc('\n', file) != EOF &&
+                     fflush(file) == 0;
     }
-    json_decref(results);
     if (!is_written) {
-        (void)fprintf(stderr, "mcbench run: cannot write %s: %s\n", path, complaint);
+        (void)fprintf(stderr, "mcbench run: cannot write %s: %s\n", path, strerrordesc_np(errno));
     }
+    if (file != NULL && file != stdout && fclose(file) != 0) {
+        is_written = false;
+    }
+    json_decref(document);
     return is_written;
 }
 

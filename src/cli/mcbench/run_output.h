@@ -11,7 +11,7 @@
 
 #include "cli/mcbench/run.h"
 
-/* A result file (results.h) of one server, one workload, both called "run", and one round. path "-": standard output. */
+/* The document of bench_report_run(). path "-": standard output. */
 bool bench_run_output_json(const char *path, const struct bench_plan *plan,
                            const struct bench_result *result);
 
