@@ -179,10 +179,11 @@ void bench_plot_losses(struct bench_plot *plot)
         }
     }
     if (void_count > 0) {
-        bench_page_say(text,
-                       "%zu rounds are void and counted nowhere: the generator, not the server, "
-                       "was the limit.",
-                       void_count);
+        bench_page_say(
+            text,
+            "Void rounds, which count nowhere: %zu. In them the generator, not the server, was the "
+            "limit.",
+            void_count);
         bench_page_text(plot, text);
     }
     free(ratios);
