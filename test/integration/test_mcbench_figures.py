@@ -164,6 +164,17 @@ def test_compare_leaves_void_rounds_out(store):
     assert "cannot tell: the new file has no valid round" in result.stdout
 
 
+def test_compare_does_not_trust_the_generators_limit(store):
+    base, new = make_results(1), make_results(1)
+    for result in of(new, "get", "larderd"):
+        result.update(load_bound=True, requests_per_s=result["requests_per_s"] * 0.5)
+    result = mcbench("compare", "--all", "--server", "larderd", store("base.json", base),
+                     store("new.json", new))
+    assert result.returncode == 0
+    assert re.search(r"^get +larderd +requests/s .* cannot tell: generator's limit$", result.stdout,
+                     re.M)
+
+
 def test_compare_replays(store):
     base, new = make_results(1), make_results(1)
     new["replay"][0]["misses"] += 50
@@ -267,6 +278,21 @@ def test_plot_markdown(store, tmp_path):
     assert {"requests offered per second", "latency since due, µs"} <= set(
         texts["page-latency-get.svg"])
     assert "empty" not in texts["page-hits.svg"]
+
+
+def test_plot_of_the_generators_limit(store, tmp_path):
+    """A loss that may be the generator's is none, and neither is such a win; both carry a sign."""
+    results = make_results()
+    for workload, server in (("set", "larderd"), ("get", "memcached")):
+        for result in of(results, workload, server):
+            result["load_bound"] = True
+    assert mcbench("plot", store("r.json", results), "--output", tmp_path / "p").returncode == 0
+    worse, unclear, rest = re.split(r"^## ", (tmp_path / "p.md").read_text(), flags=re.M)[1:4]
+    assert "SET | requests/s" not in worse and "SET | CPU" in worse
+    assert "| SET | requests/s | memcached | ≥ 0.8" in unclear
+    assert re.search(r"one \| requests/s \| memcached \| ≤ (1.9|2.0)", unclear)
+    assert re.search(r"^\| SET \| [\d,]+ \| ≥ 0.8\d \(", rest, re.M)
+    assert any(text.startswith("≥ 0.8") for text in drawings(tmp_path)["p-ratio.svg"])
 
 
 def test_plot_html_of_another_server(store, tmp_path):

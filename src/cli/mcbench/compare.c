@@ -162,6 +162,9 @@ static void compare_figure(struct comparison *comparison, const char *workload, 
     bench_stats_compare(new.count, new.values, base.count, base.values, &ratio);
     verdict = judge(&ratio, bench_figures_more_is_better(figure),
                     comparison->settings->threshold_percent / 100);
+    if (base.bound_count + new.bound_count > 0) {
+        verdict = CANNOT_TELL; /* the generator was the limit; CPU time per request can tell */
+    }
     comparison->counts[verdict]++;
     if (!is_shown(comparison, verdict)) {
         return;
@@ -171,7 +174,8 @@ static void compare_figure(struct comparison *comparison, const char *workload, 
     (void)printf("%-18s %-14s %-14s %11s %11s %6.3f %-15s %s\n", workload, server,
                  bench_figures_name(figure), show(comparison, &base, figure, base_text),
                  show(comparison, &new, figure, new_text), ratio.median, interval,
-                 verdict == CANNOT_TELL && !bench_stats_shows(&ratio)
+                 base.bound_count + new.bound_count > 0 ? "cannot tell: generator's limit"
+                 : verdict == CANNOT_TELL && !bench_stats_shows(&ratio)
                      ? "cannot tell: too few rounds"
                      : VERDICTS[verdict]);
 }

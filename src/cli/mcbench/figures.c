@@ -96,6 +96,8 @@ void bench_figures_collect(const json_t *results, const char *workload, const ch
             ret_series->rounds[ret_series->count] =
                 json_integer_value(json_object_get(entry, "round"));
             ret_series->values[ret_series->count++] = value;
+            ret_series->bound_count +=
+                figure == BENCH_FIGURE_RATE && json_is_true(json_object_get(result, "load_bound"));
         }
     }
 }
@@ -105,6 +107,7 @@ void bench_figures_pair(const struct bench_series *a, const struct bench_series 
 {
     memset(ret_ratios, 0, sizeof *ret_ratios);
     ret_ratios->void_count = a->void_count + b->void_count;
+    ret_ratios->bound_count = a->bound_count + b->bound_count;
     for (size_t i = 0; i < a->count; i++) {
         for (size_t k = 0; k < b->count; k++) {
             if (a->rounds[i] == b->rounds[k]) {

@@ -26,6 +26,8 @@ enum bench_figure {
 struct bench_series {
     size_t count;      /* at most BENCH_STATS_SIDE_MAX; rounds beyond are left out */
     size_t void_count; /* rounds that were there and do not count */
+    size_t
+        bound_count; /* requests per second that were the generator's limit: the server could do more */
     json_int_t rounds[BENCH_STATS_SIDE_MAX];
     double values[BENCH_STATS_SIDE_MAX]; /* above 0 */
 };

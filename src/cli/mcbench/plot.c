@@ -104,6 +104,12 @@ static void write_page(struct bench_plot *plot, const char *title)
         "here is the median with its interval (95 %% where the rounds suffice).",
         plot->servers[0].name);
     bench_page_text(plot, text);
+    (void)snprintf(text, sizeof text,
+                   "\xe2\x89\xa5: the generator was the limit, so %s is at least that good and may "
+                   "be better; \xe2\x89\xa4: the same of the other server; \xe2\x89\x88: of both. "
+                   "CPU time per request is right there, too.",
+                   plot->servers[0].name);
+    bench_page_text(plot, text);
     bench_plot_losses(plot);
     bench_plot_tables(plot);
     bench_plot_curves(plot);

@@ -44,7 +44,11 @@ struct bench_plot_ratio {
     size_t peer; /* index of a server */
     enum bench_figure figure;
     struct bench_summary times;
+    bool is_least; /* the generator was the tested server's limit: it may be better than that */
+    bool is_most;  /* the same of the peer: the tested server may be worse than that */
 };
+
+enum bench_plot_verdict { BENCH_PLOT_UNCLEAR, BENCH_PLOT_WORSE, BENCH_PLOT_BETTER };
 
 /* plot_page.c */
 void bench_page_begin(struct bench_plot *plot, const char *title);
@@ -67,6 +71,9 @@ void bench_page_drawing_end(struct bench_plot *plot, FILE *file);
 /* False: no round has both. */
 bool bench_plot_ratio(const struct bench_plot *plot, const json_t *workload, size_t peer,
                       enum bench_figure figure, struct bench_plot_ratio *ret_ratio);
+enum bench_plot_verdict bench_plot_judge(const struct bench_plot_ratio *ratio);
+/* "", or the sign for a ratio that is a bound: at least, at most, about. */
+const char *bench_plot_bound(const struct bench_plot_ratio *ratio);
 /* All of them, the worst first. Given: free(). NULL and 0 when there are none. */
 struct bench_plot_ratio *bench_plot_ratios(const struct bench_plot *plot, size_t *ret_count);
 /* A server's own figure. False: no round has it. */

@@ -45,9 +45,32 @@ bool bench_plot_ratio(const struct bench_plot *plot, const json_t *workload, siz
     if (times.count == 0) {
         return false;
     }
-    *ret_ratio = (struct bench_plot_ratio){workload, peer, figure, {0}};
+    *ret_ratio = (struct bench_plot_ratio){.workload = workload,
+                                           .peer = peer,
+                                           .figure = figure,
+                                           .is_least = own.bound_count > 0,
+                                           .is_most = other.bound_count > 0};
     bench_stats_summarize(times.count, times.values, &ret_ratio->times);
     return true;
+}
+
+enum bench_plot_verdict bench_plot_judge(const struct bench_plot_ratio *ratio)
+{
+    if (!bench_stats_differs(&ratio->times)) {
+        return BENCH_PLOT_UNCLEAR;
+    }
+    if (ratio->times.median < 1) {
+        return ratio->is_least ? BENCH_PLOT_UNCLEAR : BENCH_PLOT_WORSE;
+    }
+    return ratio->is_most ? BENCH_PLOT_UNCLEAR : BENCH_PLOT_BETTER;
+}
+
+const char *bench_plot_bound(const struct bench_plot_ratio *ratio)
+{
+    if (ratio->is_least) {
+        return ratio->is_most ? "\xe2\x89\x88 " : "\xe2\x89\xa5 ";
+    }
+    return ratio->is_most ? "\xe2\x89\xa4 " : "";
 }
 
 static int compare_ratios(const void *left, const void *right)

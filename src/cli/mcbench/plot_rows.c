@@ -25,9 +25,9 @@ enum {
 struct rows {
     const char *name, *title;
     const char *axis_label;
-    /* The value of one server in one workload, with its interval. False: there is none, no mark. */
+    /* The value of one server in one workload, with its interval; `sign` goes before the number. False: none, no mark. */
     bool (*get)(const struct bench_plot *plot, const json_t *workload, size_t server,
-                struct bench_summary *ret_summary);
+                struct bench_summary *ret_summary, const char **ret_sign);
     bool is_ratio;       /* numbers with two decimals, and a line at 1 */
     size_t first_server; /* 1: the tested one is what the others are compared with */
 };
@@ -56,8 +56,9 @@ static size_t measure(const struct bench_plot *plot, const struct rows *rows,
 
     for (size_t i = rows->first_server; i < plot->server_count; i++) {
         struct bench_summary summary;
+        const char *sign;
 
-        if (rows->get(plot, workload, i, &summary)) {
+        if (rows->get(plot, workload, i, &summary, &sign)) {
             bench_axis_include(axis,
                                summary.low * (rows->is_ratio ? 0.9 : 1)); /* room for its number */
             bench_axis_include(axis, summary.high);
@@ -78,9 +79,11 @@ static double draw_row(const struct bench_plot *plot, FILE *file, const struct r
     y += ROW_GAP / 2.0;
     for (size_t i = rows->first_server; i < plot->server_count; i++) {
         struct bench_summary summary;
+        char number[BENCH_REPORT_NUMBER_MAX];
+        const char *sign;
         double x, low, high;
 
-        if (!rows->get(plot, workload, i, &summary)) {
+        if (!rows->get(plot, workload, i, &summary, &sign)) {
             continue;
         }
         y += MARK_HEIGHT / 2.0;
@@ -91,7 +94,8 @@ static double draw_row(const struct bench_plot *plot, FILE *file, const struct r
             bench_svg_whisker(file, low, y, high, y, plot->servers[i].colour);
         }
         bench_svg_mark(file, x, y, plot->servers[i].colour);
-        (void)bench_report_number(summary.median, rows->is_ratio ? 2 : 0, text);
+        (void)snprintf(text, sizeof text, "%s%s", sign,
+                       bench_report_number(summary.median, rows->is_ratio ? 2 : 0, number));
         /* On the outer side of the line at 1. */
         if (rows->is_ratio && summary.median < 1) {
             bench_svg_text(file, low - 9, y + 4, BENCH_SVG_SMALL, BENCH_SVG_END, text);
@@ -160,7 +164,7 @@ static void draw_rows(struct bench_plot *plot, const struct rows *rows)
 }
 
 static bool get_ratio(const struct bench_plot *plot, const json_t *workload, size_t server,
-                      struct bench_summary *ret_summary)
+                      struct bench_summary *ret_summary, const char **ret_sign)
 {
     struct bench_plot_ratio ratio;
 
@@ -169,12 +173,14 @@ static bool get_ratio(const struct bench_plot *plot, const json_t *workload, siz
         return false;
     }
     *ret_summary = ratio.times;
+    *ret_sign = bench_plot_bound(&ratio);
     return true;
 }
 
 static bool get_cpu(const struct bench_plot *plot, const json_t *workload, size_t server,
-                    struct bench_summary *ret_summary)
+                    struct bench_summary *ret_summary, const char **ret_sign)
 {
+    *ret_sign = "";
     return !bench_figures_is_open(workload) &&
            bench_plot_summary(plot, workload, server, BENCH_FIGURE_CPU, ret_summary);
 }

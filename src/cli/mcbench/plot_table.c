@@ -24,9 +24,10 @@ static void say_value(char out[BENCH_PLOT_CELL_MAX], const json_t *value)
     }
 }
 
-static void say_ratio(char out[BENCH_PLOT_CELL_MAX], const struct bench_summary *times)
+static void say_ratio(char out[BENCH_PLOT_CELL_MAX], const struct bench_plot_ratio *ratio)
 {
-    bench_page_say(out, "%.2f (%.2f to %.2f)", times->median, times->low, times->high);
+    bench_page_say(out, "%s%.2f (%.2f to %.2f)", bench_plot_bound(ratio), ratio->times.median,
+                   ratio->times.low, ratio->times.high);
 }
 
 static void say_figure(char out[BENCH_PLOT_CELL_MAX], double value, enum bench_figure figure)
@@ -92,7 +93,7 @@ static void print_ratio(struct bench_plot *plot, const struct bench_plot_ratio *
     bench_page_say(cells[0], "%s", bench_plot_text(ratio->workload, "title"));
     bench_page_say(cells[1], "%s", bench_figures_name(ratio->figure));
     bench_page_say(cells[2], "%s", plot->servers[ratio->peer].name);
-    say_ratio(cells[3], &ratio->times);
+    say_ratio(cells[3], ratio);
     bench_page_row(plot, 4, cells, bold);
 }
 
@@ -112,9 +113,7 @@ static size_t print_ratios(struct bench_plot *plot, size_t count,
     size_t printed = 0;
 
     for (size_t i = 0; i < count; i++) {
-        const bool differs = bench_stats_differs(&ratios[i].times);
-
-        if (want_worse ? differs && ratios[i].times.median < 1 : !differs) {
+        if (bench_plot_judge(&ratios[i]) == (want_worse ? BENCH_PLOT_WORSE : BENCH_PLOT_UNCLEAR)) {
             if (printed++ == 0) {
                 begin_ratios(plot);
             }
@@ -206,9 +205,9 @@ static bool fill_row(const struct bench_plot *plot, const json_t *workload,
         cells[1 + peer][0] = '\0';
         strong[1 + peer] = false;
         if (bench_plot_ratio(plot, workload, peer, figure, &ratio)) {
-            say_ratio(cells[1 + peer], &ratio.times);
-            strong[1 + peer] = !plot->servers[peer].is_limit && ratio.times.median < 1 &&
-                               bench_stats_differs(&ratio.times);
+            say_ratio(cells[1 + peer], &ratio);
+            strong[1 + peer] =
+                !plot->servers[peer].is_limit && bench_plot_judge(&ratio) == BENCH_PLOT_WORSE;
         }
     }
     return true;

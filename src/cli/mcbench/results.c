@@ -71,6 +71,7 @@ static const struct rule ROUND_RULES[] = {
     {"result", OBJECT, false, false},
     {"result.void", FLAG, false, false},
     {"result.reason", TEXT, false, false},
+    {"result.load_bound", FLAG, true, false},
     {"result.wall_s", NUMBER, false, false},
     {"result.requests", COUNT, false, false},
     {"result.requests_per_s", NUMBER, false, true},
