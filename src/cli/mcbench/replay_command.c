@@ -358,6 +358,21 @@ static int add_row(struct session *session, double share, uint64_t memory_bytes,
     return json_array_append_new(json_object_get(session->results, "replay"), row);
 }
 
+/* Into the results, and those into their file: hours may be in it when a later replay fails. */
+static int keep_row(struct session *session, double share, uint64_t memory_bytes,
+                    const struct server *server, const struct bench_bout *bout)
+{
+    const char *path = session->settings.json;
+    char complaint[BENCH_RESULTS_ERROR_MAX] = "no memory";
+
+    if (add_row(session, share, memory_bytes, server, bout) != 0 ||
+        (path != NULL && !bench_results_save(path, session->results, complaint))) {
+        (void)fprintf(stderr, "mcbench replay: %s\n", complaint);
+        return -EIO;
+    }
+    return 0;
+}
+
 /* ---- bouts ---- */
 
 static struct bench_bout_plan plan_of(const struct session *session, const struct server *server,
@@ -403,15 +418,14 @@ static int compare_servers(struct session *session, struct bench_source *source,
             return error;
         }
         print_row(share, server, &bout, base_misses);
-        error = add_row(session, share, memory_bytes, server, &bout);
+        error = keep_row(session, share, memory_bytes, server, &bout);
         if (i == 0) {
             base_misses = bout.result.misses;
             base_peak_kib = bout.peak_rss_kib;
         }
         bench_replay_result_fini(&bout.result);
         if (error != 0) {
-            (void)fputs("mcbench replay: no memory\n", stderr);
-            return -ENOMEM;
+            return error;
         }
     }
     return 0;
@@ -469,7 +483,6 @@ static int replay_trace(struct session *session, const char *text)
 static int run(struct session *session)
 {
     const struct settings *settings = &session->settings;
-    char complaint[BENCH_RESULTS_ERROR_MAX];
     int status = 0;
 
     if (read_servers(session) != 0 || check_settings(session) != 0) {
@@ -484,13 +497,6 @@ static int run(struct session *session)
         const int error = replay_trace(session, settings->traces.items[i]);
 
         status = error == -EINVAL ? STATUS_USAGE : error != 0 ? 1 : 0;
-    }
-    /* What there is is written also when a later trace failed: hours may be in it. */
-    if (settings->json != NULL &&
-        json_array_size(json_object_get(session->results, "replay")) > 0 &&
-        !bench_results_save(settings->json, session->results, complaint)) {
-        (void)fprintf(stderr, "mcbench replay: %s\n", complaint);
-        status = 1;
     }
     json_decref(session->results);
     return status;
