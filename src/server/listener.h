@@ -16,7 +16,7 @@
 #include "server/config.h"
 
 enum {
-    SERVER_LISTENER_MAX = 64,       /* descriptors listened on */
+    SERVER_LISTENER_MAX = 64,       /* sockets listened on */
     SERVER_LISTENER_HOST_MAX = 256, /* bytes of a host name, its NUL included; DNS allows 253 */
 };
 

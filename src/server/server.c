@@ -268,8 +268,8 @@ int server_create(const struct server_config *config, struct server **ret_server
 int server_listen(struct server *server, int fd)
 {
     CHECK_OBJ(server, SERVER_MAGIC);
-    if (server->listen_fd_count == SERVER_LISTENERS_MAX) {
-        base_log(BASE_LOG_ERROR, "more than %d sockets to listen on", SERVER_LISTENERS_MAX);
+    if (server->listen_fd_count == SERVER_LISTENER_MAX) {
+        base_log(BASE_LOG_ERROR, "more than %d sockets to listen on", SERVER_LISTENER_MAX);
         close(fd);
         return -E2BIG;
     }

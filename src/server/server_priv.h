@@ -29,6 +29,7 @@
 #include "net/loop.h"
 #include "proto/request.h"
 #include "server/config.h"
+#include "server/listener.h"
 #include "server/server.h"
 
 /* What `version` and `stats` say: the memcached whose protocols these are. Clients parse it. */
@@ -38,7 +39,6 @@ enum {
     SERVER_MAGIC = 0x4c415244,        /* "LARD" */
     SERVER_WORKER_MAGIC = 0x574f524b, /* "WORK" */
     SERVER_CONN_MAGIC = 0x434f4e4e,   /* "CONN" */
-    SERVER_LISTENERS_MAX = 64,        /* sockets listened on */
     SERVER_COPY_MAX = 8192, /* bytes; a smaller value is copied into the reply, a larger one lent */
     SERVER_RECEIVE_SIZE = 32768, /* bytes of one receive */
     SERVER_OUTPUT_MAX =
@@ -80,7 +80,7 @@ struct server_worker {
     pthread_t thread;
     struct net_loop *loop;
     struct larder_thread *engine_thread;
-    struct net_listener *listeners[SERVER_LISTENERS_MAX];
+    struct net_listener *listeners[SERVER_LISTENER_MAX];
     struct server_conn *conns; /* list head */
     _Atomic uint32_t conn_count;
     uint64_t buffered_size; /* bytes of values in blocks, on their way; upload.c */
@@ -105,7 +105,7 @@ struct server {
     uint32_t conn_max;
     struct server_worker *workers;
     uint32_t worker_count;
-    int listen_fds[SERVER_LISTENERS_MAX];
+    int listen_fds[SERVER_LISTENER_MAX];
     uint32_t listen_fd_count;
     struct server_watch *watch;       /* who follows what happens; watch.c */
     struct server_prefixes *prefixes; /* stats detail; prefix.c */

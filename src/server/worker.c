@@ -102,7 +102,7 @@ static struct server_worker *least_loaded(struct server_worker *self)
 
 static void set_accepting(struct server_worker *worker, bool on)
 {
-    for (uint32_t i = 0; i < SERVER_LISTENERS_MAX && worker->listeners[i] != NULL; i++) {
+    for (uint32_t i = 0; i < SERVER_LISTENER_MAX && worker->listeners[i] != NULL; i++) {
         if (on) {
             net_listener_resume(worker->listeners[i]);
         } else {
@@ -223,7 +223,7 @@ void server_worker_fini(struct server_worker *worker)
     if (worker->engine_thread != NULL) {
         after_wait(worker); /* closing gives reservations back to the engine: that takes a turn */
     }
-    for (uint32_t i = 0; i < SERVER_LISTENERS_MAX; i++) {
+    for (uint32_t i = 0; i < SERVER_LISTENER_MAX; i++) {
         net_listener_close(&worker->listeners[i]);
     }
     server_conn_close_all(worker); /* nobody asks the engine for anything any more */
