@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a run says to people and to programs: a table, and JSON (by jansson). Units stand in every name; doc/mcbench-results.md
+ * What a run says to people and to programs: a table, and JSON (by jansson). Units stand in every name; doc/operate/mcbench-results.md
  * has the whole of it.
  *
  * No state; any thread.

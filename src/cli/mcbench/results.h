@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Result files: what `suite` and `replay` measured, for `compare` and `plot`. doc/mcbench-results.md is their description.
+ * Result files: what `suite` and `replay` measured, for `compare` and `plot`. doc/operate/mcbench-results.md is their description.
  *
  *     {"schema": 1, "kind": "results", "date": "2026-11-21T13:00:00Z", "machine": {...},
  *      "servers":   [{"name", "version", "command", "is_limit"}],
