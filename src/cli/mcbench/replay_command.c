@@ -3,7 +3,6 @@
  * mcbench replay: traces against servers at memory sizes; what they hit, as a table and as a result file.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +13,7 @@
 #include "base/option.h"
 #include "cli/mcbench/bout.h"
 #include "cli/mcbench/command.h"
-#include "cli/mcbench/report.h"
+#include "cli/mcbench/replay_rows.h"
 #include "cli/mcbench/results.h"
 
 static const char HELP[] =
@@ -247,133 +246,32 @@ static int settle_tenants(struct session *session, double share)
     return 0;
 }
 
-/* ---- what came of it ---- */
+/* ---- bouts ---- */
 
 /* Above the first size of a trace, and where the tenants have become others. */
 static void print_head(struct session *session)
 {
-    if (session->shown == session->survey.requests) {
-        return;
+    if (session->shown != session->survey.requests) {
+        session->shown = session->survey.requests;
+        bench_replay_rows_head(stdout, session->title, session->source_plan.tenant_count,
+                               &session->survey);
     }
-    session->shown = session->survey.requests;
-    (void)printf(
-        "\n%s: %" PRIu64 " requests, %" PRIu64 " keys, %" PRIu64 " bytes of keys and values",
-        session->title, session->survey.requests, session->survey.keys, session->survey.bytes);
-    if (session->source_plan.tenant_count > 1) {
-        (void)printf(", %" PRIu32 " tenants", session->source_plan.tenant_count);
-    }
-    (void)printf("\n%8s %-12s %6s %8s %8s %8s %10s %10s %8s %8s %8s\n", "share", "server", "-m MiB",
-                 "peak MiB", "hit %", "bytes %", "items", "evicted", "misses", "p50 us", "p99 us");
 }
 
-/* base: the first server's misses; 0: this is the first */
-static void print_row(double share, const struct server *server, const struct bench_bout *bout,
-                      uint64_t base)
-{
-    const struct bench_replay_result *result = &bout->result;
-    char label[32] = "-";
-    char ratio[32] = "";
-
-    if (share > 0) {
-        (void)snprintf(label, sizeof(label), "%.4g %%", share * 100);
-    }
-    if (base > 0) {
-        (void)snprintf(ratio, sizeof(ratio), "%+.1f %%",
-                       ((double)result->misses / (double)base - 1) * 100);
-    }
-    (void)printf(
-        "%8s %-12s %6" PRIu64 " %8.1f %8.3f %8.3f %10" PRIu64 " %10" PRIu64 " %8s %8.1f %8.1f\n",
-        label, server->name, bout->memory_mb, (double)bout->peak_rss_kib / 1024,
-        result->reads == 0 ? 0.0 : (double)result->hits * 100 / (double)result->reads,
-        result->read_bytes == 0 ? 0.0
-                                : (double)result->hit_bytes * 100 / (double)result->read_bytes,
-        bout->items, bout->evictions, ratio,
-        (double)bench_hist_percentile(result->latency, 50) / 1000,
-        (double)bench_hist_percentile(result->latency, 99) / 1000);
-    if (result->refused > 0) {
-        (void)printf("%8s %" PRIu64 " stores were refused; at first %s\n", "", result->refused,
-                     result->refusal);
-    }
-    (void)fflush(stdout);
-}
-
-/* The command as others would type it: without the folder of its program. */
-static const char *neutral(const char *line)
-{
-    const char *end = line + strcspn(line, " ");
-
-    while (end > line && end[-1] != '/') {
-        end--;
-    }
-    return end;
-}
-
-static int add_server(struct session *session, const struct server *server, const char *version)
-{
-    json_t *entry;
-
-    if (bench_results_find(session->results, "servers", server->name) != NULL) {
-        return 0;
-    }
-    entry = json_pack("{s:s, s:s, s:s}", "name", server->name, "version", version, "command",
-                      server->line == NULL ? "" : neutral(server->line));
-    return json_array_append_new(json_object_get(session->results, "servers"), entry);
-}
-
-static int add_row(struct session *session, double share, uint64_t memory_bytes,
-                   const struct server *server, const struct bench_bout *bout)
-{
-    const struct bench_replay_result *result = &bout->result;
-    json_t *row = json_pack(
-        "{s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "trace",
-        session->title, "server", server->name, "memory_bytes",
-        (json_int_t)(memory_bytes == 0 ? 1 : memory_bytes), "working_set_share",
-        share > 0 ? json_real(share) : json_null(), "requests", (json_int_t)result->requests,
-        "hits", (json_int_t)result->hits, "misses", (json_int_t)result->misses, "read_bytes",
-        (json_int_t)result->read_bytes, "hit_bytes", (json_int_t)result->hit_bytes, "refused",
-        (json_int_t)result->refused, "items", (json_int_t)bout->items, "bytes",
-        (json_int_t)bout->bytes, "evictions", (json_int_t)bout->evictions, "wall_ns",
-        (json_int_t)result->wall_ns, "latency", bench_report_latency(result->latency));
-
-    if (row == NULL || add_server(session, server, bout->version) != 0) {
-        json_decref(row);
-        return -1;
-    }
-    if (bout->memory_mb > 0 &&
-        (json_object_set_new(row, "told_mb", json_integer((json_int_t)bout->memory_mb)) != 0 ||
-         json_object_set_new(row, "rss_kib", json_integer((json_int_t)bout->rss_kib)) != 0 ||
-         json_object_set_new(row, "peak_rss_kib", json_integer((json_int_t)bout->peak_rss_kib)) !=
-             0)) {
-        json_decref(row);
-        return -1;
-    }
-    if (json_object_set_new(row, "tenants", json_integer(session->source_plan.tenant_count)) != 0 ||
-        json_object_set_new(row, "working_set_bytes",
-                            json_integer((json_int_t)session->survey.bytes)) != 0 ||
-        json_object_set_new(row, "working_set_keys",
-                            json_integer((json_int_t)session->survey.keys)) != 0) {
-        json_decref(row);
-        return -1;
-    }
-    return json_array_append_new(json_object_get(session->results, "replay"), row);
-}
-
-/* Into the results, and those into their file: hours may be in it when a later replay fails. */
-static int keep_row(struct session *session, double share, uint64_t memory_bytes,
-                    const struct server *server, const struct bench_bout *bout)
+/* Printed, and into the results, and those into their file: hours may be in it when a later replay fails. */
+static int keep_row(struct session *session, const struct bench_replay_row *row)
 {
     const char *path = session->settings.json;
     char complaint[BENCH_RESULTS_ERROR_MAX] = "no memory";
 
-    if (add_row(session, share, memory_bytes, server, bout) != 0 ||
+    bench_replay_rows_print(stdout, row);
+    if (!bench_replay_rows_add(session->results, row) ||
         (path != NULL && !bench_results_save(path, session->results, complaint))) {
         (void)fprintf(stderr, "mcbench replay: %s\n", complaint);
         return -EIO;
     }
     return 0;
 }
-
-/* ---- bouts ---- */
 
 static struct bench_bout_plan plan_of(const struct session *session, const struct server *server,
                                       struct bench_source *source)
@@ -417,8 +315,17 @@ static int compare_servers(struct session *session, struct bench_source *source,
             (void)fprintf(stderr, "mcbench replay: %s: %s\n", session->title, session->complaint);
             return error;
         }
-        print_row(share, server, &bout, base_misses);
-        error = keep_row(session, share, memory_bytes, server, &bout);
+        error = keep_row(session, &(struct bench_replay_row){
+                                      .trace = session->title,
+                                      .server = server->name,
+                                      .line = server->line,
+                                      .share = share,
+                                      .memory_bytes = memory_bytes,
+                                      .base_misses = base_misses,
+                                      .tenant_count = session->source_plan.tenant_count,
+                                      .survey = &session->survey,
+                                      .bout = &bout,
+                                  });
         if (i == 0) {
             base_misses = bout.result.misses;
             base_peak_kib = bout.peak_rss_kib;
