@@ -199,6 +199,10 @@ static int read_trace(struct session *session, const char *text)
     }
     slash = strrchr(plan->path, '/');
     session->title = slash == NULL ? plan->path : slash + 1;
+    if (strlen(session->title) >= BENCH_NAME_MAX) {
+        session->title +=
+            strlen(session->title) + 1 - BENCH_NAME_MAX; /* names in results are no longer */
+    }
     return 0;
 }
 
