@@ -4,6 +4,16 @@
  *
  * Sans I/O: stands on src/proto. Everything an answer says is checked against the request that it answers (key, flags, size, value,
  * opaque), and nothing is skipped unread. Any thread.
+ *
+ * What belongs to a key follows from its number: its client flags are the digit 1 + number % 8; its counter begins at
+ * (1 + number % 999) * 10^12, so that a number that comes back says whose it is. A set in BENCH_SPACE_COUNTERS stores that beginning:
+ * a lane sends one when an incr has missed.
+ *
+ *     REFUSED  a line that begins with "SERVER_ERROR "; it ends a text request, and is one key's answer of a meta get of many
+ *     WRONG    everything else that is not the answer: ERROR and CLIENT_ERROR, keys in another order, a blank too many
+ *
+ * Quiet requests: read() says DONE at once and takes nothing. Under work->noreply the meta wire makes every set quiet, and the one
+ * whose request is not quiet brings an mn: whatever comes before MN is about the sets before it.
  */
 #ifndef LARDER_MCBENCH_WIRE_H
 #define LARDER_MCBENCH_WIRE_H
@@ -44,7 +54,7 @@ enum bench_answer {
 };
 
 struct bench_outcome {
-    uint32_t hits, misses;
+    uint32_t hits, misses; /* of a get's keys; of an incr's key. Deletes count as neither */
     uint64_t value_bytes;
     uint64_t missed[BENCH_GET_KEYS_MAX];  /* key numbers, the first `misses` of them are set */
     char complaint[BENCH_WIRE_ERROR_MAX]; /* REFUSED, WRONG: what was expected and what came */
