@@ -23,6 +23,7 @@ enum server_kind {
     SERVER_KIND_OTHER, /* run by its own */
     SERVER_KIND_READ,  /* server_is_read(): may be run with its neighbours */
     SERVER_KIND_GET, /* such a read, and the most frequent: "get <key>\r\n"; all of it is its key */
+    SERVER_KIND_SET, /* server_is_set(), its data block whole: may be run with its neighbours */
 };
 
 struct server_entry {
@@ -41,7 +42,7 @@ struct server_batch {
     struct server_entry entries[BASE_BATCH_MAX];
 
     uint32_t count;
-    bool has_others; /* some are SERVER_KIND_OTHER */
+    bool has_others; /* some are SERVER_KIND_OTHER or _SET */
     enum server_ending ending;
     enum proto_error error; /* BAD */
     uint64_t swallow;       /* BAD: bytes behind the line to throw away */

@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+#include "server/batch.h"
+#include "server/conn.h"
 #include "server/parked.h"
 
 /* The request with its defaults settled. */
@@ -355,4 +357,74 @@ enum server_done server_cmd_store(struct server_call *call)
         server_watch_store(call, reply.status, reply.error, order.expires_at_s);
     }
     return server_reply(call, &reply);
+}
+
+/* ---- sets that arrived together ---- */
+
+bool server_is_set(const struct proto_request *request)
+{
+    return request->op == PROTO_OP_STORE && request->dialect == PROTO_TEXT &&
+           request->mode == PROTO_STORE_SET;
+}
+
+bool server_sets_together(const struct server_conn *conn)
+{
+    const struct server *server = conn->worker->server;
+    return !server->async && !server_prefixes_on(server) &&
+           !server_watched(server, SERVER_WATCH_FETCHERS) &&
+           !server_watched(server, SERVER_WATCH_MUTATIONS);
+}
+
+/* One try. What it does not store is server_cmd_store()'s to store, or to find words for. */
+static enum larder_result store_plain(struct server_worker *worker,
+                                      const struct server_entry *entry,
+                                      const struct larder_key *key)
+{
+    const struct proto_request *request = &entry->request;
+    if (server_item_too_large(worker->server, key->size, request->client_flags,
+                              request->value_size)) {
+        return LARDER_TOO_LARGE;
+    }
+    struct larder_put put = {
+        .pieces = &entry->value,
+        .piece_count = 1,
+        .client_flags = request->client_flags,
+        .expires_at_s = base_clock_expiry(&worker->server->clock, request->exptime),
+    };
+    return server_ops(worker)->put(worker->engine_thread, key, &put);
+}
+
+enum server_done server_cmd_sets(struct server_conn *conn, struct server_batch *batch,
+                                 uint32_t first, uint32_t count_max, uint32_t *ret_count)
+{
+    static const char STORED[] = {'S', 'T', 'O', 'R', 'E', 'D', '\r', '\n'};
+    struct server_worker *worker = conn->worker;
+    struct server_output output = {.stream = &conn->stream};
+    enum larder_result result = LARDER_OK;
+    uint32_t done = 0;
+    bool open = true;
+    conn->busy_count = 0;
+    while (open && done < count_max && batch->kinds[first + done] == SERVER_KIND_SET) {
+        const struct server_entry *entry = &batch->entries[first + done];
+        result = store_plain(worker, entry, &batch->keys[first + done]);
+        if (BASE_UNLIKELY(result != LARDER_OK)) {
+            break;
+        }
+        done++;
+        if (!entry->request.noreply) {
+            open = server_output_need(&output, sizeof(STORED));
+            if (open) {
+                memcpy(output.at, STORED, sizeof(STORED));
+                output.at += sizeof(STORED);
+            }
+        }
+    }
+    server_output_end(&output);
+    if (BASE_UNLIKELY(result == LARDER_BUSY)) {
+        SERVER_COUNT(worker, put_busy);
+        server_conn_yield_references(conn); /* before another try */
+    }
+    SERVER_COUNT_N(worker, cmd_set, done);
+    *ret_count = done;
+    return open ? SERVER_DONE : SERVER_HANGUP;
 }

@@ -104,6 +104,19 @@ enum server_done server_meta_read(struct server_conn *conn, struct proto_request
                                   const struct larder_key *key, struct larder_ref *ref,
                                   struct server_output *output, bool *ret_hit);
 
+/* ---- sets that arrived together; cmd_store.c ---- */
+
+/* A request that is one put() and one word: the text protocol's set. */
+bool server_is_set(const struct proto_request *request);
+/* Sets may be run together now: nobody wants to hear of each. */
+bool server_sets_together(const struct server_conn *conn);
+/*
+ * Store what the sets from entry `first` on bring, at most count_max. *ret_count: how many were
+ * stored and answered; the next may be none, or need more than one put(): 0 when it is the first.
+ */
+enum server_done server_cmd_sets(struct server_conn *conn, struct server_batch *batch,
+                                 uint32_t first, uint32_t count_max, uint32_t *ret_count);
+
 /* ---- handlers, one file per family ---- */
 
 enum server_done server_cmd_get(struct server_call *call);        /* cmd_get.c */

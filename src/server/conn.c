@@ -121,8 +121,13 @@ static bool parse_one(struct server_batch *batch, const char *data, size_t size,
     batch->ends[index] = at + used;
     batch->kinds[index] = is_read ? SERVER_KIND_READ : SERVER_KIND_OTHER;
     batch->has_others |= !is_read;
-    if (request->op == PROTO_OP_STORE && !take_value(batch, data, size, used)) {
-        return false;
+    if (request->op == PROTO_OP_STORE) {
+        if (!take_value(batch, data, size, used)) {
+            return false;
+        }
+        if (server_is_set(request) && !batch->entries[index].value_bad) {
+            batch->kinds[index] = SERVER_KIND_SET;
+        }
     }
     batch->count++;
     if (request->op == PROTO_OP_GET && request->keys_continue) {
@@ -287,11 +292,18 @@ static size_t run_ending(struct server_conn *conn, struct server_batch *batch, c
     NEVER("every ending has its case");
 }
 
-/* The next of the batch's requests: one, or a run of reads. *ret_count: how many were run. */
+/* The next of the batch's requests: one, or a run of its kind. *ret_count: how many were run. */
 static enum server_done run_some(struct server_conn *conn, struct server_batch *batch,
                                  uint32_t first, uint32_t count_max, uint32_t *ret_count)
 {
-    if (batch->kinds[first] != SERVER_KIND_OTHER && server_reads_together(conn)) {
+    if (batch->kinds[first] == SERVER_KIND_SET) {
+        if (server_sets_together(conn)) {
+            const enum server_done done = server_cmd_sets(conn, batch, first, count_max, ret_count);
+            if (*ret_count > 0) {
+                return done;
+            }
+        }
+    } else if (batch->kinds[first] != SERVER_KIND_OTHER && server_reads_together(conn)) {
         return server_cmd_reads(conn, batch, first, count_max, ret_count);
     }
     *ret_count = 1;

@@ -262,6 +262,7 @@ struct segment_plan {
     uint32_t layout;             /* ITEM_HAS_... */
     uint32_t log;                /* which log it goes to */
     uint64_t value_size;
+    uint64_t size; /* bytes of the item */
     uint64_t cas;  /* explicit, or 0 */
     uint64_t bits; /* SLOT_FREQ and SLOT_CAS_SHOWN bits it starts with */
     uint32_t client_flags;

@@ -141,6 +141,7 @@ static BASE_ALWAYS_INLINE void choose_cas(struct larder_thread *thread,
     }
     if (BASE_UNLIKELY(plan->cas != 0)) {
         plan->layout |= ITEM_HAS_CAS;
+        plan->size += sizeof(plan->cas);
     }
 }
 
@@ -192,8 +193,11 @@ static BASE_ALWAYS_INLINE uint64_t plan_over(const struct larder_thread *thread,
 {
     const struct larder_engine *engine = thread->engine;
     const uint32_t state = segment_item_state(plan->old);
+    const uint64_t sequence = segment_sequence_at(engine, plan->hit.value);
 
-    plan->live = segment_entry_live(engine, plan->hit.value, plan->old, thread->now_s);
+    /* Acquire: pairs with flush(). */
+    plan->live = sequence >= atomic_load_explicit(&engine->flush_sequence, memory_order_acquire) &&
+                 !segment_item_expired(segment_item_expiry(plan->old, state), thread->now_s);
     if (BASE_LIKELY(plan->live)) {
         plan->bits |= plan->hit.value & SLOT_FREQ_MASK;
         if (BASE_UNLIKELY(put->keep_expiry)) {
@@ -203,7 +207,9 @@ static BASE_ALWAYS_INLINE uint64_t plan_over(const struct larder_thread *thread,
             plan->layout = state & ITEM_HAS_EXPIRY; /* a touch meanwhile may change the value */
         }
     }
-    return segment_cas_at(engine, plan->hit.value, plan->old, state);
+    return (state & ITEM_HAS_CAS) != 0
+               ? segment_item_cas_field(plan->old)
+               : (sequence << SEGMENT_OFFSET_BITS) | (plan->hit.value & SEGMENT_OFFSET_MASK);
 }
 
 static BASE_ALWAYS_INLINE enum larder_result
@@ -238,13 +244,15 @@ plan_put(struct larder_thread *thread, const struct larder_key *key, const struc
     plan->ghost_hit = !plan->live && plan->log == SEGMENT_M;
     plan->layout |= plan->expires_at_s != 0 ? ITEM_HAS_EXPIRY : 0u;
     plan->layout |= plan->client_flags != 0 ? ITEM_HAS_CLIENT_FLAGS : 0u;
-    large = segment_item_room(plan->layout, key->size, value_size) > engine->item_small_max;
+    plan->size = segment_item_room(plan->layout, key->size, value_size);
+    large = plan->size > engine->item_small_max;
+    choose_cas(thread, put, old_cas, large, plan);
     if (BASE_UNLIKELY(large)) {
         /* Room for an expiry time, so that touch() need not copy it. */
         plan->layout |= ITEM_HAS_EXPIRY;
         plan->layout |= value_size > ITEM_SMALL_SIZE_MAX ? ITEM_HAS_BIG_SIZE : 0u;
+        plan->size = segment_item_room(plan->layout, key->size, value_size);
     }
-    choose_cas(thread, put, old_cas, large, plan);
     return LARDER_OK;
 }
 
@@ -348,7 +356,11 @@ static BASE_ALWAYS_INLINE bool plan_holds(const struct larder_thread *thread,
     }
     value = atomic_load_explicit(&plan->hit.bucket->slots[plan->hit.slot], memory_order_relaxed);
     *ret_value = value;
-    return table == plan->table && ((plan->hit.value ^ value) & SLOT_WHERE_MASK) == 0 &&
+    if (table != plan->table || ((plan->hit.value ^ value) & SLOT_WHERE_MASK) != 0) {
+        return false;
+    }
+    /* A touch may have changed this. A flush meanwhile takes the new item, too. */
+    return (segment_item_state(plan->old) & ITEM_HAS_EXPIRY) == 0 ||
            plan->live == segment_entry_live(engine, plan->hit.value, plan->old, thread->now_s);
 }
 
@@ -518,7 +530,7 @@ static BASE_ALWAYS_INLINE enum larder_result
 store_planned(struct larder_thread *thread, const struct larder_key *key, struct larder_put *put,
               const struct segment_plan *plan, bool *ret_again)
 {
-    const uint64_t size = segment_item_room(plan->layout, key->size, plan->value_size);
+    const uint64_t size = plan->size;
     enum larder_result result;
     struct segment_item *item;
     uint64_t where;
@@ -531,7 +543,8 @@ store_planned(struct larder_thread *thread, const struct larder_key *key, struct
     }
     item = segment_item_at(thread->engine, where);
     item_write(item, thread, plan, key->size, put->marks);
-    bytes = segment_item_field(item, plan->layout);
+    bytes = BASE_LIKELY(plan->layout == 0) ? segment_item_field(item, 0)
+                                           : segment_item_field(item, plan->layout);
     memcpy(bytes, key->data, key->size);
     copy_pieces(bytes + key->size, put);
     if (BASE_UNLIKELY(!publish(thread, key, plan, where, size, item, &result))) {
@@ -601,6 +614,7 @@ enum larder_result segment_store_expiry(struct larder_thread *thread, const stru
     plan.client_flags = segment_item_client_flags(plan.old, state);
     plan.cas = segment_cas_at(engine, plan.hit.value, plan.old, state);
     plan.value_size = segment_item_value_size(plan.old, state);
+    plan.size = segment_item_room(plan.layout, key->size, plan.value_size);
     plan.bits = plan.hit.value & SLOT_FREQ_MASK;
     plan.log = choose_log(engine, &plan, 0);
     piece.data = segment_item_key(plan.old, state) + key->size;

@@ -133,6 +133,44 @@ static void meta_commands(void **state)
     close(fd);
 }
 
+/* Sets that arrive together; some of them, wherever they stand, are not stored or not at once. */
+static void a_run_of_sets(void **state)
+{
+    enum { ROUNDS = 20, TOO_LARGE = 1100 };
+    char *large = rig_value(TOO_LARGE, 1);
+    char request[2 * TOO_LARGE];
+    struct rig rig;
+    rig_start(&rig, engine_of(state), "-I 1024");
+    int fd = rig_connect(&rig);
+    (void)snprintf(request, sizeof(request),
+                   "set a 5 0 1\r\n1\r\n"
+                   "set b 0 0 1 noreply\r\n2\r\n"
+                   "set large 0 0 3\r\nabc\r\n"
+                   "set gone 0 -1 1\r\n3\r\n"
+                   "set large 0 0 %d\r\n%s\r\n"
+                   "set a 7 0 2\r\n11\r\n"
+                   "set d 0 0 1\r\n44\r\n"
+                   "set e 0 0 0\r\n\r\n"
+                   "get a b gone large d e\r\n",
+                   TOO_LARGE, large);
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        rig_ask(fd, request,
+                "STORED\r\n"
+                "STORED\r\n"
+                "STORED\r\n"
+                "SERVER_ERROR object too large for cache\r\n"
+                "STORED\r\n"
+                "CLIENT_ERROR bad data chunk\r\n"
+                "ERROR\r\n" /* the newline behind it */
+                "STORED\r\n"
+                "VALUE a 7 2\r\n11\r\nVALUE b 0 1\r\n2\r\nVALUE e 0 0\r\n\r\nEND\r\n");
+    }
+    assert_int_equal(rig_stat(fd, "cmd_set"), 6 * ROUNDS);
+    rig_stop(&rig);
+    close(fd);
+    free(large);
+}
+
 /* More keys than one look-up takes, more than one buffer holds, hits and misses mixed. */
 static void a_long_get(void **state)
 {
@@ -337,6 +375,7 @@ int main(void)
         BOTH(text_commands_in_one_write),
         BOTH(text_commands_byte_by_byte),
         BOTH(meta_commands),
+        BOTH(a_run_of_sets),
         BOTH(a_long_get),
         BOTH(every_command_is_counted_once),
         BOTH(a_lost_cas_may_store_a_stale_value),
