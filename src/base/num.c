@@ -2,12 +2,11 @@
 /* Decimal numbers: see num.h for the common case of reading; this is the rest, and writing. */
 #include "base/num.h"
 
-/* "00" "01" ... "99": two digits per division. */
-static const char pairs[200] = "0001020304050607080910111213141516171819"
-                               "2021222324252627282930313233343536373839"
-                               "4041424344454647484950515253545556575859"
-                               "6061626364656667686970717273747576777879"
-                               "8081828384858687888990919293949596979899";
+const char BASE_NUM_PAIRS[200] = "0001020304050607080910111213141516171819"
+                                 "2021222324252627282930313233343536373839"
+                                 "4041424344454647484950515253545556575859"
+                                 "6061626364656667686970717273747576777879"
+                                 "8081828384858687888990919293949596979899";
 
 /* clang-format off */
 static const uint64_t powers_of_10[20] = {
@@ -112,45 +111,18 @@ static size_t digit_count(uint64_t value)
     return guess + (value >= powers_of_10[guess] ? 1 : 0);
 }
 
-/* Up to four digits: flags, and the sizes of most values. */
-static size_t write_short(char *out, uint32_t value)
-{
-    const uint32_t high = value / 100;
-    const uint32_t low = value % 100;
-
-    if (value < 10) {
-        *out = (char)('0' + value);
-        return 1;
-    }
-    if (high == 0) {
-        memcpy(out, &pairs[low * 2], 2);
-        return 2;
-    }
-    if (high < 10) {
-        *out = (char)('0' + high);
-        memcpy(out + 1, &pairs[low * 2], 2);
-        return 3;
-    }
-    memcpy(out, &pairs[high * 2], 2);
-    memcpy(out + 2, &pairs[low * 2], 2);
-    return 4;
-}
-
 size_t base_num_write_u64(char *out, uint64_t value)
 {
-    if (value < 10000) {
-        return write_short(out, (uint32_t)value);
-    }
-    const size_t size = digit_count(value);
+    const size_t size = value == 0 ? 1 : digit_count(value);
     char *end = out + size;
 
     while (value >= 100) {
         end -= 2;
-        memcpy(end, &pairs[value % 100 * 2], 2);
+        memcpy(end, &BASE_NUM_PAIRS[value % 100 * 2], 2);
         value /= 100;
     }
     if (value >= 10) {
-        memcpy(out, &pairs[value * 2], 2);
+        memcpy(out, &BASE_NUM_PAIRS[value * 2], 2);
     } else {
         *out = (char)('0' + value);
     }

@@ -75,4 +75,24 @@ BASE_MUST_USE bool base_num_parse_size(struct base_slice text, uint64_t *ret_byt
 size_t base_num_write_u64(char *out, uint64_t value);
 size_t base_num_write_i64(char *out, int64_t value);
 
+/* "00" "01" ... "99": two digits per division. */
+extern const char BASE_NUM_PAIRS[200];
+
+/* As base_num_write_u64(); inline for what replies are full of: flags of 0, and sizes below 1000. */
+static inline size_t base_num_write_short(char *out, uint64_t value)
+{
+    if (value < 10) {
+        *out = (char)('0' + value);
+        return 1;
+    }
+    if (value >= 100 && value < 1000) {
+        const uint32_t high = (uint32_t)value / 100;
+
+        *out = (char)('0' + high);
+        memcpy(out + 1, &BASE_NUM_PAIRS[((uint32_t)value - high * 100) * 2], 2);
+        return 3;
+    }
+    return base_num_write_u64(out, value);
+}
+
 #endif

@@ -4,12 +4,13 @@
 #define LARDER_PROTO_SCAN_SSE2_H
 
 #include <emmintrin.h>
+#include <stddef.h>
 
 static inline const char *proto_scan_blank(const char *at, const char *end)
 {
     const __m128i blank = _mm_set1_epi8(' ');
 
-    for (; end - at >= 16; at += 16) {
+    for (size_t steps = (size_t)(end - at) / 16; steps > 0; steps--, at += 16) {
         const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
         const __m128i is_low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, blank), bytes);
         const unsigned int found = (unsigned int)_mm_movemask_epi8(is_low);

@@ -14,11 +14,11 @@
 #include "proto/meta.h"
 #include "proto/number.h"
 #include "proto/plain.h"
+#include "proto/scan.h"
 
 enum {
     LEADING_BLANKS_MAX = 100, /* before a line without newline is given up; memcached */
     WORDS_MAX = 23,           /* of one line that memcached looks at, the command included */
-    SHORT_WORD_MAX = 8,       /* bytes looked at one by one */
     ARGUMENTS_MAX = 7         /* words behind the command that any parser here tells apart */
 };
 
@@ -53,15 +53,9 @@ bool proto_text_next_token(struct base_slice *rest, struct base_slice *ret_token
         *rest = (struct base_slice){end, 0};
         return false;
     }
-    /* Most words are a number or a flag: looking is cheaper than calling. */
-    blank = begin + 1;
-    while (blank < end && *blank != ' ') {
-        if (blank - begin == SHORT_WORD_MAX) {
-            blank = memchr(blank, ' ', (size_t)(end - blank));
-            blank = blank == NULL ? end : blank;
-            break;
-        }
-        blank++;
+    blank = proto_scan_blank(begin, end);
+    while (BASE_UNLIKELY(blank < end && *blank != ' ')) {
+        blank = proto_scan_blank(blank + 1, end); /* a control character belongs to the word */
     }
     *ret_token = (struct base_slice){begin, (size_t)(blank - begin)};
     *rest = (struct base_slice){blank, (size_t)(end - blank)};

@@ -70,9 +70,6 @@ enum { PROTO_TEXT_REPLY_MAX = 512 };
  */
 size_t proto_text_write_value(char *out, struct base_slice key, uint32_t client_flags,
                               uint64_t value_size, const uint64_t *cas);
-/* The same with the value and its "\r\n": `out` has room for PROTO_TEXT_REPLY_MAX and the value. */
-size_t proto_text_write_hit(char *out, struct base_slice key, uint32_t client_flags,
-                            struct base_slice value, const uint64_t *cas);
 /*
  * The answer of any request whose answer is one line: STORED, NOT_FOUND, 42, OK, an error line, ...
  * Returns 0 under noreply. Not for the hits of a GET; VERSION, stats and dumps are the server's.

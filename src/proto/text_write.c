@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/num.h"
+#include "proto/hit.h"
 #include "proto/text.h"
 
 static_assert(sizeof("VALUE ") + BASE_KEY_SIZE_MAX + 3 * (BASE_NUM_TEXT_MAX + 1) + 2 <=
@@ -18,46 +19,10 @@ static char *put(char *out, struct base_slice bytes)
     return out + bytes.size;
 }
 
-static char *put_number(char *out, uint64_t number)
-{
-    *out++ = ' ';
-    if (number < 10) { /* flags are 0 more often than not */
-        *out = (char)('0' + number);
-        return out + 1;
-    }
-    return out + base_num_write_u64(out, number);
-}
-
-static BASE_INLINE char *put_header(char *out, struct base_slice key, uint32_t client_flags,
-                                    uint64_t value_size, const uint64_t *cas)
-{
-    char *end = out;
-
-    CHECK(key.size >= 1 && key.size <= BASE_KEY_SIZE_MAX);
-    end = put(end, BASE_SLICE("VALUE "));
-    end = put(end, key);
-    end = put_number(end, client_flags);
-    end = put_number(end, value_size);
-    if (cas != NULL) {
-        end = put_number(end, *cas);
-    }
-    return put(end, BASE_SLICE("\r\n"));
-}
-
 size_t proto_text_write_value(char *out, struct base_slice key, uint32_t client_flags,
                               uint64_t value_size, const uint64_t *cas)
 {
-    return (size_t)(put_header(out, key, client_flags, value_size, cas) - out);
-}
-
-size_t proto_text_write_hit(char *out, struct base_slice key, uint32_t client_flags,
-                            struct base_slice value, const uint64_t *cas)
-{
-    char *end = put_header(out, key, client_flags, value.size, cas);
-
-    end = put(end, value);
-    end = put(end, BASE_SLICE("\r\n"));
-    return (size_t)(end - out);
+    return (size_t)(proto_hit_put_header(out, key, client_flags, value_size, cas) - out);
 }
 
 static struct base_slice status_line(const struct proto_reply *reply)

@@ -7,6 +7,7 @@
  * together (reads, mg among them). A hit is written as header, value, \r\n straight into the
  * output.
  */
+#include "proto/hit.h"
 #include "proto/text.h"
 #include "server/batch.h"
 #include "server/command.h"
@@ -62,8 +63,8 @@ static BASE_INLINE bool write_hit(struct server_conn *conn, struct server_output
     if (!server_output_need(output, PROTO_TEXT_REPLY_MAX + value.size)) {
         return false;
     }
-    output->at += proto_text_write_hit(output->at, (struct base_slice){key->data, key->size},
-                                       ref->client_flags, value, cas);
+    output->at = proto_hit_put_all(output->at, (struct base_slice){key->data, key->size},
+                                   ref->client_flags, value, cas);
     return true;
 }
 
@@ -147,9 +148,14 @@ static bool answer_gets(struct run *run)
     uint32_t done = 0;
     uint32_t hit_count = 0;
     bool open = true;
-    while (done < count && open && !is_stopped(&run->conn->stream)) {
+    bool stopped = false;
+    while (done < count && open && !stopped) {
+        struct larder_ref *ref = &refs[done];
         if (run->batch->results[done] == LARDER_OK) {
-            open = write_hit(run->conn, &output, &keys[done], &refs[done], NULL);
+            const bool is_copied = server_is_copied(ref->value_size);
+            open = write_hit(run->conn, &output, &keys[done], ref, NULL);
+            /* What is copied for a whole batch is far less than a client may owe. */
+            stopped = BASE_UNLIKELY(!is_copied) && is_stopped(&run->conn->stream);
             hit_count++;
         }
         open = open && write_line(&output, END_LINE);
@@ -193,7 +199,8 @@ enum server_done server_cmd_reads(struct server_conn *conn, struct server_batch 
     struct server_worker *worker = conn->worker;
     const struct larder_engine_ops *ops = server_ops(worker);
     const bool is_get = batch->kinds[first] == SERVER_KIND_GET;
-    const uint32_t flags = is_get ? 0 : get_flags(&batch->entries[first].request);
+    const uint32_t flags =
+        is_get ? (uint32_t)LARDER_GET_BRIEF : get_flags(&batch->entries[first].request);
     struct run run = {
         .conn = conn,
         .batch = batch,
@@ -352,6 +359,9 @@ enum server_done server_cmd_get(struct server_call *call)
     };
     if (wish.touch) {
         wish.expires_at_s = base_clock_expiry(&call->worker->server->clock, request->exptime);
+    }
+    if (!wish.with_cas && server_reads_together(call->conn)) {
+        wish.get_flags |= LARDER_GET_BRIEF; /* nobody looks at more */
     }
     return is_single(request) ? get_single(call, &wish) : get_many(call, &wish);
 }

@@ -143,12 +143,13 @@ static void parse_batch(struct server_batch *batch, const char *data, size_t siz
     batch->count = 0;
     batch->has_others = false;
     batch->ending = SERVER_ENDING_FULL;
-    size_t at = parse_gets(batch, data, size, 0);
+    size_t at = 0;
     while (at < size && batch->count < BASE_BATCH_MAX) {
-        if (!parse_one(batch, data, size, at)) {
+        const size_t gets_end = data[at] == 'g' ? parse_gets(batch, data, size, at) : at;
+        if (gets_end == at && !parse_one(batch, data, size, at)) {
             return;
         }
-        at = parse_gets(batch, data, size, batch->ends[batch->count - 1]);
+        at = batch->ends[batch->count - 1];
     }
 }
 

@@ -48,36 +48,48 @@ struct segment_hit segment_find(const struct larder_engine *engine, const struct
     return (struct segment_hit){NULL, 0, 0};
 }
 
-static BASE_INLINE void fill_ref(uint64_t value, uint64_t sequence, const struct segment_item *item,
-                                 uint32_t state, uint32_t now_s, struct larder_ref *ret_ref)
+static BASE_INLINE const char *key_of(const struct segment_item *item, uint32_t state)
 {
-    ret_ref->key_size = segment_item_key_size(item);
-    ret_ref->last_access_s = segment_item_last_access(state, now_s);
+    return BASE_LIKELY((state & ITEM_LAYOUT) == 0) ? segment_item_field(item, 0)
+                                                   : segment_item_key(item, state);
+}
+
+/* The fields that every reader wants. `key`: key_of() */
+static BASE_INLINE void fill_value(const struct segment_item *item, uint32_t state, const char *key,
+                                   struct larder_ref *ret_ref)
+{
+    ret_ref->value = key + segment_item_key_size(item);
     ret_ref->marks = state & ITEM_MARKS;
-    ret_ref->pin = 0;
-    ret_ref->cas = (sequence << SEGMENT_OFFSET_BITS) | (value & SEGMENT_OFFSET_MASK);
-    if ((state & ITEM_LAYOUT) == 0) { /* as below, with less to compute */
-        ret_ref->key = segment_item_field(item, 0);
+    if (BASE_LIKELY((state & ITEM_LAYOUT) == 0)) { /* as below, with less to compute */
         ret_ref->value_size = item->sizes >> 8;
         ret_ref->client_flags = 0;
         ret_ref->expires_at_s = 0;
     } else {
-        ret_ref->key = segment_item_key(item, state);
         ret_ref->value_size = segment_item_value_size(item, state);
         ret_ref->client_flags = segment_item_client_flags(item, state);
         ret_ref->expires_at_s = segment_item_expiry(item, state);
-        if ((state & ITEM_HAS_CAS) != 0) {
-            ret_ref->cas = segment_item_cas_field(item);
-        }
     }
-    ret_ref->value = ret_ref->key + ret_ref->key_size;
+}
+
+static BASE_INLINE void fill_rest(const struct larder_engine *engine, uint64_t value,
+                                  const struct segment_item *item, uint32_t state, const char *key,
+                                  uint32_t now_s, struct larder_ref *ret_ref)
+{
+    ret_ref->key = key;
+    ret_ref->key_size = segment_item_key_size(item);
+    ret_ref->cas = segment_cas_at(engine, value, item, state);
+    ret_ref->last_access_s = segment_item_last_access(state, now_s);
 }
 
 void segment_fill_ref(const struct larder_engine *engine, uint64_t value,
                       const struct segment_item *item, uint32_t now_s, struct larder_ref *ret_ref)
 {
-    fill_ref(value, segment_sequence_at(engine, value), item, segment_item_state(item), now_s,
-             ret_ref);
+    const uint32_t state = segment_item_state(item);
+    const char *key = key_of(item, state);
+
+    fill_value(item, state, key, ret_ref);
+    fill_rest(engine, value, item, state, key, now_s, ret_ref);
+    ret_ref->pin = 0;
 }
 
 /* ---- the passes ---- */
@@ -193,32 +205,38 @@ static bool show_cas(struct larder_engine *engine, const struct larder_key *key,
     return found;
 }
 
+/* What one call of get() asks for. */
+struct wish {
+    uint32_t flags;   /* enum larder_get_flag */
+    uint64_t flushed; /* items of older sequences are gone */
+};
+
 /* The item is the key's. False: it is not any more, look again. */
-static BASE_INLINE bool take_found(struct larder_thread *thread, const struct larder_key *key,
-                                   uint32_t flags, struct lookup *lookup, struct larder_ref *ref,
-                                   enum larder_result *ret_result)
+static BASE_INLINE bool take_found(struct larder_thread *thread, const struct wish wish,
+                                   const struct larder_key *key, uint32_t state,
+                                   const char *item_key, struct lookup *lookup,
+                                   struct larder_ref *ref, enum larder_result *ret_result)
 {
     struct larder_engine *engine = thread->engine;
-    const uint32_t state = segment_item_state(lookup->item);
-    const uint64_t sequence = segment_sequence_at(engine, lookup->hit.value);
 
     *ret_result = LARDER_MISS;
     ref->pin = 0;
-    /* Acquire: pairs with flush(). */
-    if (BASE_UNLIKELY(sequence <
-                      atomic_load_explicit(&engine->flush_sequence, memory_order_acquire))) {
+    if (wish.flushed != 0 && segment_sequence_at(engine, lookup->hit.value) < wish.flushed) {
         SEGMENT_COUNT(thread, get_flushed);
         return true;
     }
-    fill_ref(lookup->hit.value, sequence, lookup->item, state, thread->now_s, ref);
+    fill_value(lookup->item, state, item_key, ref);
+    if ((wish.flags & LARDER_GET_BRIEF) == 0) {
+        fill_rest(engine, lookup->hit.value, lookup->item, state, item_key, thread->now_s, ref);
+    }
     if (BASE_UNLIKELY(segment_item_expired(ref->expires_at_s, thread->now_s))) {
         SEGMENT_COUNT(thread, get_expired);
         return true;
     }
-    if ((flags & LARDER_GET_CAS) != 0 && !show_cas(engine, key, &lookup->hit)) {
+    if ((wish.flags & LARDER_GET_CAS) != 0 && !show_cas(engine, key, &lookup->hit)) {
         return false; /* a writer was first */
     }
-    if ((flags & LARDER_GET_PEEK) == 0) {
+    if ((wish.flags & LARDER_GET_PEEK) == 0) {
         leave_traces(&lookup->hit, lookup->item, state, thread->now_s);
     }
     ref->pin = 1;
@@ -228,11 +246,12 @@ static BASE_INLINE bool take_found(struct larder_thread *thread, const struct la
 }
 
 /* What was picked is another key's, or has changed. */
-static enum larder_result take_again(struct larder_thread *thread, const struct larder_key *key,
-                                     uint32_t flags, struct larder_ref *ref)
+static enum larder_result take_again(struct larder_thread *thread, const struct wish wish,
+                                     const struct larder_key *key, struct larder_ref *ref)
 {
     struct lookup lookup;
     enum larder_result result;
+    uint32_t state;
 
     do {
         lookup.hit = segment_find(thread->engine, key, NULL);
@@ -241,19 +260,27 @@ static enum larder_result take_again(struct larder_thread *thread, const struct 
             return LARDER_MISS;
         }
         lookup.item = segment_item_at(thread->engine, lookup.hit.value);
-    } while (!take_found(thread, key, flags, &lookup, ref, &result));
+        state = segment_item_state(lookup.item);
+    } while (
+        !take_found(thread, wish, key, state, key_of(lookup.item, state), &lookup, ref, &result));
     return result;
 }
 
-static void take(struct larder_thread *thread, const struct larder_key *key, uint32_t flags,
-                 struct lookup *lookup, struct larder_ref *ref, enum larder_result *ret_result)
+static BASE_INLINE void take(struct larder_thread *thread, const struct wish wish,
+                             const struct larder_key *key, struct lookup *lookup,
+                             struct larder_ref *ref, enum larder_result *ret_result)
 {
     if (lookup->hit.bucket == NULL) {
         ref->pin = 0;
         *ret_result = LARDER_MISS;
-    } else if (BASE_UNLIKELY(!segment_item_is(lookup->item, key)) ||
-               !take_found(thread, key, flags, lookup, ref, ret_result)) {
-        *ret_result = take_again(thread, key, flags, ref);
+        return;
+    }
+    const uint32_t state = segment_item_state(lookup->item);
+    const char *item_key = key_of(lookup->item, state);
+    if (BASE_UNLIKELY(segment_item_key_size(lookup->item) != key->size ||
+                      memcmp(item_key, key->data, key->size) != 0) ||
+        !take_found(thread, wish, key, state, item_key, lookup, ref, ret_result)) {
+        *ret_result = take_again(thread, wish, key, ref);
     }
 }
 
@@ -264,6 +291,11 @@ void segment_get(struct larder_thread *thread, const struct larder_key *keys, ui
                  enum larder_result *results)
 {
     struct lookup lookups[GROUP_MAX];
+    const struct wish wish = {
+        .flags = flags,
+        /* Acquire: pairs with flush(). One that comes now comes after these look-ups. */
+        .flushed = atomic_load_explicit(&thread->engine->flush_sequence, memory_order_acquire),
+    };
 
     (void)token; /* for engines that answer later */
     CHECK(thread->entered);
@@ -273,7 +305,7 @@ void segment_get(struct larder_thread *thread, const struct larder_key *keys, ui
         locate(&thread->engine->index, part, keys, lookups);
         pick(thread->engine, part, keys, true, lookups);
         for (uint32_t i = 0; i < part; i++) {
-            take(thread, &keys[i], flags, &lookups[i], &refs[i], &results[i]);
+            take(thread, wish, &keys[i], &lookups[i], &refs[i], &results[i]);
         }
         keys += part;
         refs += part;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Replies of the text protocol. */
+#include "proto/hit.h"
 #include "show.h"
 
 static void check_reply(const struct proto_reply *reply, const char *expected)
@@ -72,10 +73,10 @@ static void hits_are_flat(void **state)
     size_t size;
 
     (void)state;
-    size = proto_text_write_hit(out, BASE_SLICE("key"), 0, BASE_SLICE("a\r\nb"), NULL);
+    size = (size_t)(proto_hit_put_all(out, BASE_SLICE("key"), 0, BASE_SLICE("a\r\nb"), NULL) - out);
     assert_int_equal(size, strlen("VALUE key 0 4\r\na\r\nb\r\n"));
     assert_memory_equal(out, "VALUE key 0 4\r\na\r\nb\r\n", size);
-    size = proto_text_write_hit(out, BASE_SLICE("key"), 7, BASE_SLICE(""), &cas);
+    size = (size_t)(proto_hit_put_all(out, BASE_SLICE("key"), 7, BASE_SLICE(""), &cas) - out);
     assert_int_equal(size, strlen("VALUE key 7 0 3\r\n\r\n"));
     assert_memory_equal(out, "VALUE key 7 0 3\r\n\r\n", size);
 }

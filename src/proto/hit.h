@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A text hit, in one flat piece: "VALUE <key> <flags> <bytes>[ <cas>]\r\n", value, "\r\n".
+ *
+ * Inline, as it is most of what a GET costs: called, it took 30 of 450 instructions more.
+ */
+#ifndef LARDER_PROTO_HIT_H
+#define LARDER_PROTO_HIT_H
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/num.h"
+#include "base/slice.h"
+
+static inline char *proto_hit_put(char *out, struct base_slice bytes)
+{
+    memcpy(out, bytes.data, bytes.size);
+    return out + bytes.size;
+}
+
+static inline char *proto_hit_put_number(char *out, uint64_t number)
+{
+    *out++ = ' ';
+    return out + base_num_write_short(out, number);
+}
+
+/* Returns where the header ends. cas  NULL: not asked for */
+static inline char *proto_hit_put_header(char *out, struct base_slice key, uint32_t client_flags,
+                                         uint64_t value_size, const uint64_t *cas)
+{
+    CHECK(key.size - 1 < BASE_KEY_SIZE_MAX); /* 0 becomes the largest number */
+    out = proto_hit_put(out, BASE_SLICE("VALUE "));
+    out = proto_hit_put(out, key);
+    out = proto_hit_put_number(out, client_flags);
+    out = proto_hit_put_number(out, value_size);
+    if (cas != NULL) {
+        out = proto_hit_put_number(out, *cas);
+    }
+    return proto_hit_put(out, BASE_SLICE("\r\n"));
+}
+
+/* `out` has room for PROTO_TEXT_REPLY_MAX and the value. Returns where the hit ends. */
+static inline char *proto_hit_put_all(char *out, struct base_slice key, uint32_t client_flags,
+                                      struct base_slice value, const uint64_t *cas)
+{
+    out = proto_hit_put_header(out, key, client_flags, value.size, cas);
+    out = proto_hit_put(out, value);
+    return proto_hit_put(out, BASE_SLICE("\r\n"));
+}
+
+#endif
