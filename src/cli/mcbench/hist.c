@@ -116,7 +116,7 @@ uint64_t bench_hist_percentile(const struct bench_hist *hist, double percentile)
     }
     /* A hair less, as HdrHistogram does it: 99.9 % of 1000 are 999, not 999.0000000000001 rounded up. */
     wanted_real = percentile / 100 * (double)count;
-    wanted = (uint64_t)ceil(wanted_real - (nextafter(wanted_real, INFINITY) - wanted_real));
+    wanted = (uint64_t)ceil(wanted_real - (nextafter(wanted_real, HUGE_VAL) - wanted_real));
     wanted = percentile <= 0 || wanted < 1 ? 1 : wanted < count ? wanted : count;
     for (size_t i = 0; i < BENCH_HIST_STEPS; i++) {
         seen += hist->counts[i];
@@ -148,8 +148,9 @@ double bench_hist_mean(const struct bench_hist *hist)
     for (size_t i = 0; i < BENCH_HIST_STEPS; i++) {
         uint64_t width;
         const uint64_t low = step_low(i, &width);
+        const uint64_t middle = low + width / 2;
 
-        sum += (double)(low + width / 2) * (double)hist->counts[i];
+        sum += (double)middle * (double)hist->counts[i];
         count += hist->counts[i];
     }
     return count > 0 ? sum / (double)count : 0;

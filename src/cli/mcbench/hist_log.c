@@ -46,7 +46,7 @@ static size_t put_64(unsigned char *out, uint64_t value)
 /* Seven bits a byte, the lowest first; the ninth byte has eight. */
 static size_t put_count(unsigned char *out, int64_t count)
 {
-    uint64_t rest = ((uint64_t)count << 1) ^ (uint64_t)(count >> 63);
+    uint64_t rest = ((uint64_t)count << 1) ^ (count < 0 ? UINT64_MAX : 0);
     size_t size = 0;
 
     while (rest > 0x7f && size < COUNT_SIZE_MAX - 1) {

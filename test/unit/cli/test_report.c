@@ -277,7 +277,8 @@ static void test_void_table(void **state)
     assert_non_null(strstr(text, "Cut short: 3600.0 s of 10.0 s."));
     assert_non_null(strstr(text, "VOID: these figures say something about the generator"));
     assert_non_null(strstr(text, "\n  the generator was busy 97 % of the time"));
-    assert_non_null(strstr(text, "\n  (--threads), or processors of its own (--cpus), or ask for less\n"));
+    assert_non_null(
+        strstr(text, "\n  (--threads), or processors of its own (--cpus), or ask for less\n"));
     free(text);
 }
 
