@@ -54,6 +54,7 @@ static const char *find_place(const char *word, size_t size, const struct bench_
         {"port", places->port, 0},
         {"socket", places->socket, 0},
         {"listen", places->listen, 0},
+        {"resp_listen", places->resp_listen, 0},
         {"user", places->user, 0},
         {"memory_mb", number, places->memory_mb},
         {"threads", number, places->threads},
@@ -293,7 +294,7 @@ static int find_port(uint16_t *ret_port)
 struct listening {
     char port[8];
     char socket[BENCH_ADDRESS_MAX];
-    char options[2 * BENCH_ADDRESS_MAX];
+    char options[2 * BENCH_ADDRESS_MAX], resp_options[2 * BENCH_ADDRESS_MAX];
 };
 
 static int choose_address(struct bench_process *process, bool unix_socket,
@@ -313,6 +314,8 @@ static int choose_address(struct bench_process *process, bool unix_socket,
         (void)snprintf(process->address, sizeof(process->address), "%s/socket", folder);
         (void)snprintf(ret_listening->options, sizeof(ret_listening->options), "-s %s/socket",
                        folder);
+        (void)snprintf(ret_listening->resp_options, sizeof(ret_listening->resp_options),
+                       "--port 0 --unixsocket %s/socket", folder);
         return 0;
     }
     status = find_port(&port);
@@ -321,6 +324,8 @@ static int choose_address(struct bench_process *process, bool unix_socket,
         (void)snprintf(process->address, sizeof(process->address), "127.0.0.1:%u", port);
         (void)snprintf(ret_listening->options, sizeof(ret_listening->options),
                        "-l 127.0.0.1 -p %u -U 0", port);
+        (void)snprintf(ret_listening->resp_options, sizeof(ret_listening->resp_options),
+                       "--bind 127.0.0.1 --port %u", port);
     }
     return status;
 }
@@ -410,6 +415,7 @@ int bench_process_start_with(struct bench_process *process, const char *name, co
     places.port = setup->unix_socket ? NULL : listening.port;
     places.socket = setup->unix_socket ? listening.socket : NULL;
     places.listen = listening.options;
+    places.resp_listen = listening.resp_options;
     places.user = geteuid() == 0 ? "-u root" : "";
     if (!bench_process_fill(line, &places, process->command, why)) {
         (void)snprintf(complaint, COMPLAINT_MAX, "%s: %.300s", process->name, why);

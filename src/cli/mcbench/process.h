@@ -7,6 +7,7 @@
  *
  *     {port}, {socket}  become where to listen, one of them
  *     {listen}          either of them as memcached's options: "-l 127.0.0.1 -p PORT -U 0" or "-s SOCKET"
+ *     {resp_listen}     the same as options of redis: "--bind 127.0.0.1 --port PORT" or "--port 0 --unixsocket SOCKET"
  *     {memory_mb}       becomes the memory for items
  *     {threads}         how many threads the server should have
  *     {value_size}      how large values will be, for a server that makes them up
@@ -45,7 +46,7 @@ struct bench_process {
 
 /* What replaces the words in braces. NULL: the command may not have it. */
 struct bench_places {
-    const char *port, *socket, *listen, *user;
+    const char *port, *socket, *listen, *resp_listen, *user;
     uint64_t memory_mb;
     uint32_t threads, value_size;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A run as JSON: doc/mcbench-results.md describes each member. */
+/* A run as JSON: doc/operate/mcbench-results.md describes each member. */
 #include "cli/mcbench/report.h"
 
 /* Divided by nothing is nothing measured: null. */
@@ -76,7 +76,8 @@ static json_t *report_load(const struct bench_work *work)
 
 json_t *bench_report_work(const struct bench_work *work)
 {
-    static const char *const protocols[] = {[BENCH_TEXT] = "text", [BENCH_META] = "meta"};
+    static const char *const protocols[] = {
+        [BENCH_TEXT] = "text", [BENCH_META] = "meta", [BENCH_RESP] = "resp"};
     uint64_t shares[BENCH_VERB_COUNT];
 
     for (size_t i = 0; i < BENCH_VERB_COUNT; i++) {

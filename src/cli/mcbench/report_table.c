@@ -6,6 +6,7 @@
 
 #include "cli/mcbench/report.h"
 #include "cli/mcbench/report_priv.h"
+#include "cli/mcbench/wire.h"
 
 enum { WIDTH = 100 };
 
@@ -92,7 +93,7 @@ static void print_load(FILE *file, const struct bench_work *work)
 {
     char number[BENCH_REPORT_NUMBER_MAX];
 
-    (void)fprintf(file, "%s, %s connection%s", work->protocol == BENCH_TEXT ? "text" : "meta",
+    (void)fprintf(file, "%s, %s connection%s", bench_wire_of(work->protocol)->name,
                   bench_report_number(work->connections, 0, number),
                   work->connections == 1 ? "" : "s");
     if (work->pipeline > 1) {

@@ -31,7 +31,8 @@ static const char HELP[] =
     "usage: mcbench suite [options]\n"
     "\n"
     "The standard workloads on several servers, side by side: larderd, memcached as it comes and\n"
-    "with -R 200, every --server, and a server that does nothing and marks the limit. All are up\n"
+    "with -R 200, redis, every --server, and a server that does nothing and marks the limit. All "
+    "are up\n"
     "together and have their turns in every round; only figures of one round are compared.\n"
     "Needs two CPUs that nothing else uses.\n"
     "\n"
@@ -45,7 +46,9 @@ static const char HELP[] =
     "  --without NAME         not this server; may be repeated\n"
     "  --larderd PROGRAM      (larderd)\n"
     "  --memcached PROGRAM    (memcached)\n"
+    "  --redis PROGRAM        (redis-server); left out when it is not there\n"
     "  --rounds N             1 to 50 (5)\n"
+    "  --tries N              of a measurement that is void (3)\n"
     "  --warmup-ms N, --window-ms N   of each measurement (300, 800)\n"
     "  --server-cpus LIST, --load-cpus LIST   such as 0 and 1 (the first and those behind)\n"
     "  --output FILE          writes FILE.json, and FILE.md with drawings beside it\n"
@@ -71,7 +74,14 @@ static const struct base_option ROWS[] = {
     {.name = "without", .kind = BASE_OPTION_LIST, FIELD(without)},
     {.name = "larderd", .kind = BASE_OPTION_TEXT, .preset = "larderd", FIELD(larderd)},
     {.name = "memcached", .kind = BASE_OPTION_TEXT, .preset = "memcached", FIELD(memcached)},
+    {.name = "redis", .kind = BASE_OPTION_TEXT, .preset = "redis-server", FIELD(redis)},
     {.name = "rounds", .kind = BASE_OPTION_NUMBER, .min = 1, .max = 50, FIELD(rounds)},
+    {.name = "tries",
+     .kind = BASE_OPTION_NUMBER,
+     .preset = "3",
+     .min = 1,
+     .max = 100,
+     FIELD(tries)},
     {.name = "warmup-ms", .kind = BASE_OPTION_NUMBER, .min = 1, .max = 60000, FIELD(warmup_ms)},
     {.name = "window-ms", .kind = BASE_OPTION_NUMBER, .min = 10, .max = 60000, FIELD(window_ms)},
     {.name = "server-cpus", .kind = BASE_OPTION_TEXT, FIELD(server_cpus)},

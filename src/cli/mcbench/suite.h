@@ -30,6 +30,7 @@ enum {
 enum bench_suite_kind {
     BENCH_SUITE_CACHE, /* speaks memcached's protocols */
     BENCH_SUITE_EMPTY, /* so does this, but stores nothing */
+    BENCH_SUITE_REDIS, /* speaks redis's protocol */
 };
 
 struct bench_suite_server {
@@ -56,8 +57,8 @@ struct bench_suite_row {
 
 struct bench_suite_settings {
     struct base_option_list groups, workloads, servers, without;
-    const char *larderd, *memcached;
-    uint32_t rounds, warmup_ms, window_ms;
+    const char *larderd, *memcached, *redis;
+    uint32_t rounds, tries, warmup_ms, window_ms;
     const char *server_cpus, *load_cpus; /* NULL: those that are there, from the first on */
     bool is_quick, is_list;
     const char *output, *results_folder;
@@ -97,7 +98,7 @@ void bench_suite_show_line(const char *line, char out[static BENCH_COMMAND_MAX])
 
 /* ---- suite_servers.c ---- */
 
-/* The list: larderd, memcached twice, those of --server, the empty one; less those of --without. False: said on standard error. */
+/* The list: larderd, memcached twice, redis, those of --server, the empty one; less those of --without. False: said on standard error. */
 bool bench_suite_list_servers(struct bench_suite *suite);
 /* Starts one for a stage, and fills it. False: it has failed, which was said. */
 bool bench_suite_start(struct bench_suite *suite, struct bench_suite_server *server,

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "cli/mcbench/suite.h"
 
 /* Takes `count` of the usable CPUs that are not taken yet. */
@@ -74,7 +75,18 @@ size_t bench_suite_turn(uint32_t round, size_t row, size_t place, size_t count)
 bool bench_suite_fits(const struct bench_suite_server *server,
                       const struct bench_workload *workload)
 {
-    return server->kind != BENCH_SUITE_EMPTY || bench_workload_fits_empty(workload);
+    const struct bench_work *work = &workload->work;
+
+    switch (server->kind) {
+    case BENCH_SUITE_CACHE:
+        return true;
+    case BENCH_SUITE_EMPTY:
+        return bench_workload_fits_empty(workload);
+    case BENCH_SUITE_REDIS:
+        /* One thread runs its commands whatever it is told, and it has neither quiet sets nor two protocols. */
+        return work->protocol == BENCH_TEXT && !work->noreply && workload->server_threads == 1;
+    }
+    NEVER("a server has a kind");
 }
 
 /* Words that every processor's name has, and that say nothing. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,6 +20,31 @@ enum {
 
 /* What a memcached is told; every server of its kind understands it. */
 #define OPTIONS "{listen} {user} -t {threads} -m {memory_mb} -c 16384"
+
+/* Nothing is written to a disk, and nothing is evicted. */
+#define REDIS_OPTIONS                                                                              \
+    "{resp_listen} --save '' --appendonly no --daemonize no --maxmemory 0 --maxclients 16384"
+
+/* Can it be run? As execvp() looks for it. */
+static bool has_program(const char *program)
+{
+    const char *folder = getenv("PATH");
+    char path[PATH_SIZE];
+
+    if (strchr(program, '/') != NULL) {
+        return access(program, X_OK) == 0;
+    }
+    while (folder != NULL && *folder != '\0') {
+        const size_t size = strcspn(folder, ":");
+
+        (void)snprintf(path, sizeof(path), "%.*s/%s", (int)size, folder, program);
+        if (access(path, X_OK) == 0) {
+            return true;
+        }
+        folder += size + (folder[size] == ':' ? 1 : 0);
+    }
+    return false;
+}
 
 static bool is_left_out(const struct bench_suite *suite, const char *name)
 {
@@ -110,6 +136,11 @@ bool bench_suite_list_servers(struct bench_suite *suite)
                      OPTIONS " -R 200")) {
         return false;
     }
+    if (!has_program(settings->redis)) {
+        (void)fprintf(stderr, "mcbench suite: no redis: there is no program %s\n", settings->redis);
+    } else if (!add_program(suite, BENCH_SUITE_REDIS, "redis", settings->redis, REDIS_OPTIONS)) {
+        return false;
+    }
     for (uint32_t i = 0; i < settings->servers.count; i++) {
         if (!add_given(suite, settings->servers.items[i])) {
             return false;
@@ -155,7 +186,7 @@ static bool fill(struct bench_suite *suite, struct bench_suite_server *server,
     struct bench_result result;
 
     plan.work.protocol = BENCH_TEXT;
-    plan.work.noreply = true;
+    plan.work.noreply = server->kind != BENCH_SUITE_REDIS;
     plan.work.pipeline = batch == 0 ? 1 : batch > FILL_PIPELINE ? FILL_PIPELINE : batch;
     plan.work.connections = FILL_CONNECTIONS;
     plan.work.lanes = 1;

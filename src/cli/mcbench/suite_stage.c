@@ -12,11 +12,12 @@
 #include "cli/mcbench/suite.h"
 
 enum {
-    TRIES_MAX = 3,  /* of a measurement that is void */
+    STALL_S = 60,   /* of a server: a busy machine makes it void, not dead */
     PEAK_TRIES = 2, /* windows of a closed loop whose best is the peak */
 };
 
 static const uint64_t ms_ns = 1000000;
+static const uint64_t s_ns = 1000000000;
 static const double saturated_share = 0.95; /* of its CPUs' time */
 
 /* ---- one measurement ---- */
@@ -42,7 +43,11 @@ enum bench_suite_outcome bench_suite_run(struct bench_suite *suite,
     if (bench_suite_is_interrupted(suite)) {
         return BENCH_SUITE_CUT;
     }
+    plan->stall_ns = STALL_S * s_ns;
     plan->work.trust_values = server->kind == BENCH_SUITE_EMPTY;
+    if (server->kind == BENCH_SUITE_REDIS) {
+        plan->work.protocol = BENCH_RESP;
+    }
     if (bench_run(plan, ret_result, complaint) != 0) {
         bench_suite_fail(suite, server, workload, complaint);
         return BENCH_SUITE_FAILED;
@@ -109,7 +114,7 @@ static void measure(struct bench_suite *suite, struct bench_suite_server *server
             BENCH_SUITE_FINE) {
             return;
         }
-        if (result.is_void && tries < TRIES_MAX) {
+        if (result.is_void && tries < suite->settings.tries) {
             suite->repeated_count++;
             bench_result_fini(&result);
             continue;
@@ -241,8 +246,8 @@ static void check_evictions(struct bench_suite *suite, const struct bench_suite_
         const struct bench_suite_server *server = &suite->servers[i];
         uint64_t evictions;
 
-        if (server->is_running && bench_process_stat(&server->process, "evictions", &evictions) &&
-            evictions > 0) {
+        if (server->is_running && server->kind == BENCH_SUITE_CACHE &&
+            bench_process_stat(&server->process, "evictions", &evictions) && evictions > 0) {
             (void)fprintf(stderr, "\nmcbench suite: %s evicted %" PRIu64 " items around %s\n",
                           server->name, evictions, row->workload.name);
         }

@@ -20,6 +20,8 @@ const struct bench_wire *bench_wire_of(enum bench_protocol protocol)
         return &BENCH_WIRE_TEXT;
     case BENCH_META:
         return &BENCH_WIRE_META;
+    case BENCH_RESP:
+        return &BENCH_WIRE_RESP;
     }
     NEVER("a protocol has a wire");
 }

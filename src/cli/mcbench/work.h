@@ -12,6 +12,7 @@
 enum bench_protocol {
     BENCH_TEXT,
     BENCH_META,
+    BENCH_RESP, /* redis's */
 };
 
 enum bench_verb {

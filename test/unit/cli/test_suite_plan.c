@@ -130,6 +130,24 @@ static void the_empty_server_is_left_out_where_it_does_not_fit(void **state)
     assert_false(bench_suite_fits(&empty, &workload));
 }
 
+static void redis_is_left_out_where_it_does_not_fit(void **state)
+{
+    const struct bench_suite_server redis = {.kind = BENCH_SUITE_REDIS};
+    struct bench_workload workload;
+
+    (void)state;
+    bench_workload_get(0, &workload);
+    assert_true(bench_suite_fits(&redis, &workload));
+    workload.server_threads = 2;
+    assert_false(bench_suite_fits(&redis, &workload));
+    workload.server_threads = 1;
+    workload.work.protocol = BENCH_META;
+    assert_false(bench_suite_fits(&redis, &workload));
+    workload.work.protocol = BENCH_TEXT;
+    workload.work.noreply = true;
+    assert_false(bench_suite_fits(&redis, &workload));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +158,7 @@ int main(void)
         cmocka_unit_test(files_are_named_for_the_processor),
         cmocka_unit_test(folders_are_not_shown),
         cmocka_unit_test(the_empty_server_is_left_out_where_it_does_not_fit),
+        cmocka_unit_test(redis_is_left_out_where_it_does_not_fit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

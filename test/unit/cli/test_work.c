@@ -83,7 +83,8 @@ static void test_what_is_asked(void **state)
     (void)state;
     GOOD((void)work);
     GOOD(work.protocol = BENCH_META);
-    REFUSED("no such protocol", work.protocol = (enum bench_protocol)2);
+    GOOD(work.protocol = BENCH_RESP);
+    REFUSED("no such protocol", work.protocol = (enum bench_protocol)3);
     REFUSED("nothing is asked", memset(work.shares, 0, sizeof work.shares));
     GOOD(work.shares[BENCH_GET] = UINT32_MAX - 1);
     REFUSED("add up to more", work.shares[BENCH_GET] = UINT32_MAX);
@@ -108,6 +109,7 @@ static void test_quiet(void **state)
     REFUSED("and there are none", work.noreply = true; work.shares[BENCH_SET] = 0);
     REFUSED("pipeline of 1", work.noreply = true; work.pipeline = 1);
     REFUSED("no time to measure", work.noreply = true; work.arrival = BENCH_POISSON; work.rate = 1);
+    REFUSED("redis has no", work.noreply = true; work.protocol = BENCH_RESP);
     REFUSED("go alone", work.noreply = true; work.protocol = BENCH_META);
     GOOD(work.noreply = true; work.protocol = BENCH_META; work.shares[BENCH_GET] = 0);
 }
