@@ -438,6 +438,63 @@ static void test_flushed_is_purged(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* One append: read the item and store it longer, from where it lies. False: LARDER_BUSY. */
+static bool append(struct rig *rig, const struct larder_key *key, char more, uint64_t size)
+{
+    struct larder_thread *thread = rig->threads[0];
+    struct larder_piece pieces[2] = {{NULL, 0}, {&more, 1}};
+    struct larder_put put = {.pieces = pieces, .piece_count = 2, .condition = LARDER_COND_CAS};
+    enum larder_result result;
+    struct larder_ref ref;
+
+    rig->ops->thread_begin(thread, rig->now_s);
+    rig->ops->get(thread, key, 1, LARDER_GET_CAS, 0, &ref, &result);
+    assert_int_equal(result, LARDER_OK);
+    assert_int_equal(ref.value_size, size);
+    pieces[0] = (struct larder_piece){ref.value, (size_t)ref.value_size};
+    put.cas_expected = ref.cas;
+    result = rig->ops->put(thread, key, &put);
+    rig->ops->release(thread, &ref, 1);
+    rig->ops->thread_end(thread);
+    assert_true(result == LARDER_OK || result == LARDER_BUSY);
+    return result == LARDER_OK;
+}
+
+/*
+ * A small item that is appended to all the time, in a cache that large objects fill: it holds a
+ * reference while it asks for memory, and its segments are the only ones.
+ */
+static void test_appender_among_large_objects(void **state)
+{
+    enum { ROUNDS = 3000, SIZE_MAX_APPENDED = 1500, TRIES = 20 };
+    const struct larder_key key = rig_key("appended");
+    char *large = calloc(1, RIG_MIB / 2);
+    uint64_t size = 1;
+    struct rig rig;
+
+    (void)state;
+    rig_open(&rig, NULL, 32 * RIG_MIB);
+    assert_int_equal(rig_put(&rig, "appended", "x", NULL), LARDER_OK);
+    for (uint64_t i = 0; i < ROUNDS; i++) {
+        char text[RIG_KEY_SIZE];
+        const struct larder_key other = rig_numbered(text, i);
+        uint32_t tries = 0;
+
+        assert_int_equal(rig_put_bytes(&rig, 1, &other, large, RIG_MIB / 2, NULL), LARDER_OK);
+        if (size == SIZE_MAX_APPENDED) {
+            assert_int_equal(rig_put(&rig, "appended", "x", NULL), LARDER_OK);
+            size = 1;
+        }
+        while (!append(&rig, &key, (char)('a' + i % 26), size)) {
+            assert_true(++tries < TRIES);
+        }
+        size++;
+    }
+    assert_true(rig_stat(&rig, LARDER_STATS_GENERAL, "evictions") > ROUNDS / 2);
+    rig_close(&rig);
+    free(large);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +514,7 @@ int main(void)
         TEST(test_resize),
         TEST(test_cas_of_a_store_outlives_relocation),
         TEST(test_flushed_is_purged),
+        cmocka_unit_test(test_appender_among_large_objects),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
