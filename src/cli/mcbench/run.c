@@ -279,6 +279,7 @@ static int collect(struct run *run, struct bench_result *ret_result)
         bench_result_fini(&result);
         return -ENOMEM;
     }
+    CHECK(lane_count > 0); /* check_plan() */
     for (uint32_t i = 0; i < lane_count; i++) {
         add_lane(&result, run->lanes[i]);
     }
