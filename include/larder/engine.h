@@ -111,7 +111,7 @@ struct larder_ref {
 
 enum larder_get_flag {
     LARDER_GET_CAS = 1u << 0, /* ref.cas will be shown to a client: keep it while the value stays */
-    LARDER_GET_PEEK = 1u << 1, /* leave no trace: no FETCHED mark, no access time, no promotion */
+    LARDER_GET_PEEK = 1u << 1,  /* leave no trace: no FETCHED mark, no access time, no promotion */
     LARDER_GET_BRIEF = 1u << 2, /* key, key_size, cas and last_access_s of refs may stay unfilled */
 };
 

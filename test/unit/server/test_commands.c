@@ -229,6 +229,41 @@ static void every_command_is_counted_once(void **state)
     close(fd);
 }
 
+/*
+ * Reads that arrive together are answered in runs: hits, misses, values that are lent, both
+ * dialects, the winner of a stale item, and what stands between them, all in their order.
+ */
+static void reads_that_arrive_together(void **state)
+{
+    enum { LARGE_SIZE = 9000 };
+    char *large = rig_value(LARGE_SIZE, 1);
+    struct rig rig;
+    rig_start(&rig, engine_of(state), "");
+    int fd = rig_connect(&rig);
+    rig_store(fd, "large", large, LARGE_SIZE);
+    rig_ask(fd, "set a 5 0 3\r\nabc\r\nset b 0 0 0\r\n\r\n", "STORED\r\nSTORED\r\n");
+    rig_send(fd, "get a\r\nget none\r\nget b\r\nget large\r\nget a\r\n"
+                 "mg a v s f Oxy\r\nmg none v k\r\nmg none v q\r\nmg a\r\nmg large v\r\n"
+                 "get a\r\nset a 0 0 1\r\nx\r\nget a\r\nmd a I\r\nmg a v\r\nmg a v\r\nget a\n"
+                 "get a\r\nmn\r\n");
+    rig_expect(fd, "VALUE a 5 3\r\nabc\r\nEND\r\nEND\r\nVALUE b 0 0\r\n\r\nEND\r\n"
+                   "VALUE large 0 9000\r\n");
+    rig_expect_bytes(fd, large, LARGE_SIZE);
+    rig_expect(fd, "\r\nEND\r\nVALUE a 5 3\r\nabc\r\nEND\r\n"
+                   "VA 3 s3 f5 Oxy\r\nabc\r\nEN knone\r\nHD\r\nVA 9000\r\n");
+    rig_expect_bytes(fd, large, LARGE_SIZE);
+    rig_expect(fd, "\r\nVALUE a 5 3\r\nabc\r\nEND\r\nSTORED\r\nVALUE a 0 1\r\nx\r\nEND\r\nHD\r\n"
+                   "VA 1 X W\r\nx\r\nVA 1 Z X\r\nx\r\nVALUE a 0 1\r\nx\r\nEND\r\n"
+                   "VALUE a 0 1\r\nx\r\nEND\r\nMN\r\n");
+    assert_int_equal(rig_stat(fd, "cmd_get"), 16);
+    assert_int_equal(rig_stat(fd, "get_hits"), 13);
+    assert_int_equal(rig_stat(fd, "get_misses"), 3);
+    assert_int_equal(rig_stat(fd, "cmd_meta"), 9);
+    rig_stop(&rig);
+    close(fd);
+    free(large);
+}
+
 static void a_lost_cas_may_store_a_stale_value(void **state)
 {
     struct rig rig;
@@ -378,6 +413,7 @@ int main(void)
         BOTH(a_run_of_sets),
         BOTH(a_long_get),
         BOTH(every_command_is_counted_once),
+        BOTH(reads_that_arrive_together),
         BOTH(a_lost_cas_may_store_a_stale_value),
         BOTH(an_answer_is_never_the_next_ones),
         BOTH(clients_that_leave_while_the_engine_works),
