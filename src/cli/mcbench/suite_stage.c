@@ -254,6 +254,17 @@ static void check_evictions(struct bench_suite *suite, const struct bench_suite_
     }
 }
 
+static bool fits_any(const struct bench_suite_server *server, size_t row_count,
+                     struct bench_suite_row *const *rows)
+{
+    for (size_t i = 0; i < row_count; i++) {
+        if (bench_suite_fits(server, &rows[i]->workload)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void bench_suite_run_stage(struct bench_suite *suite, size_t first_row)
 {
     struct bench_suite_row *rows[BENCH_WORKLOADS_MAX];
@@ -272,8 +283,7 @@ void bench_suite_run_stage(struct bench_suite *suite, size_t first_row)
     (void)fprintf(stderr, "%smcbench suite: %s%s\n", isatty(STDERR_FILENO) == 1 ? "\r\033[K" : "",
                   first->workload.title, row_count > 1 ? ", and what wants the same servers" : "");
     for (size_t i = 0; i < suite->server_count && !suite->is_cut; i++) {
-        if (!suite->servers[i].has_failed &&
-            bench_suite_fits(&suite->servers[i], &first->workload)) {
+        if (!suite->servers[i].has_failed && fits_any(&suite->servers[i], row_count, rows)) {
             (void)bench_suite_start(suite, &suite->servers[i], first);
         }
     }
