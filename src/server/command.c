@@ -18,9 +18,10 @@
 
 /*
  * How long a request waits for an engine that is busy making room: a moment, unless the thread that makes it has no processor.
- * So it is given one, and then time: a second, for a machine with too much to do.
+ * So it is given one, and then time: a second, for a machine with too much to do. Each sleep is twice the last: such a machine
+ * prolongs every one, and a thousand short ones took a minute there.
  */
-enum { BUSY_YIELDS = 100, BUSY_SLEEPS = 1000, BUSY_SLEEP_NS = 1000000 };
+enum { BUSY_YIELDS = 100, BUSY_SLEEPS = 10, BUSY_SLEEP_NS = 1000000 };
 
 typedef enum server_done (*handler_fn)(struct server_call *call);
 
@@ -188,7 +189,9 @@ bool server_busy_again(struct server_call *call)
     SERVER_COUNT(call->worker, put_busy);
     server_conn_yield_references(conn);
     if (++conn->busy_count > BUSY_YIELDS) {
-        (void)nanosleep(&(struct timespec){.tv_nsec = BUSY_SLEEP_NS}, NULL);
+        const uint32_t doubled =
+            conn->busy_count - BUSY_YIELDS - 1; /* times; the last is half a second */
+        (void)nanosleep(&(struct timespec){.tv_nsec = (long)BUSY_SLEEP_NS << doubled}, NULL);
     } else if (conn->busy_count > 2) {
         (void)sched_yield();
     }
