@@ -69,13 +69,16 @@ def test_refused_line_leaves_no_count_to_the_next(server):
         assert client.read_line() == b"END"
 
 
+APPENDS = 1000
+
+
 def test_client_of_long_requests_gives_way(server):
-    """Every append copies the value: thousands of them arrive at once, and kept the worker."""
+    """Every append copies the value: a thousand of them arrive at once, and kept the worker."""
     size = 1000000
     with server.connect() as busy, server.connect() as other:
         busy.send(b"set big 0 0 %d\r\n" % size + b"x" * size + b"\r\n")
         assert busy.read_line() == b"STORED"
-        busy.send(b"append big 0 0 1 noreply\r\nx\r\n" * 3000 + b"mn\r\n")
+        busy.send(b"append big 0 0 1 noreply\r\nx\r\n" * APPENDS + b"mn\r\n")
         assert other.ask(b"mn") == b"MN"
         busy.timeout_s = 200
         assert busy.read_line() == b"MN"
@@ -83,4 +86,4 @@ def test_client_of_long_requests_gives_way(server):
         assert int(stats["conn_yields"]) > 0
         assert other.ask(b"get none") == b"END"
         busy.send(b"mg big s\r\n")
-        assert busy.read_line() == b"HD s%d" % (size + 3000)
+        assert busy.read_line() == b"HD s%d" % (size + APPENDS)
