@@ -397,7 +397,7 @@ static enum larder_result store_plain(struct server_worker *worker,
 enum server_done server_cmd_sets(struct server_conn *conn, struct server_batch *batch,
                                  uint32_t first, uint32_t count_max, uint32_t *ret_count)
 {
-    static const char STORED[] = {'S', 'T', 'O', 'R', 'E', 'D', '\r', '\n'};
+    static const char stored[] = {'S', 'T', 'O', 'R', 'E', 'D', '\r', '\n'};
     struct server_worker *worker = conn->worker;
     struct server_output output = {.stream = &conn->stream};
     enum larder_result result = LARDER_OK;
@@ -412,10 +412,10 @@ enum server_done server_cmd_sets(struct server_conn *conn, struct server_batch *
         }
         done++;
         if (!entry->request.noreply) {
-            open = server_output_need(&output, sizeof(STORED));
+            open = server_output_need(&output, sizeof(stored));
             if (open) {
-                memcpy(output.at, STORED, sizeof(STORED));
-                output.at += sizeof(STORED);
+                memcpy(output.at, stored, sizeof(stored));
+                output.at += sizeof(stored);
             }
         }
     }

@@ -5,6 +5,7 @@
  */
 #include "base/check.h"
 #include "engine/segment/segment_priv.h"
+#include "engine/segment/store.h"
 
 /* The stripe's lock held, the key's live entry; or the lock given back and bucket NULL. */
 static struct segment_hit lock_live(struct larder_thread *thread, const struct larder_key *key,

@@ -23,6 +23,7 @@
 
 #include "base/check.h"
 #include "engine/segment/segment_priv.h"
+#include "engine/segment/store.h"
 
 enum {
     LOAD_PERCENT = 80,       /* of the slots: growth begins */

@@ -30,6 +30,18 @@ void segment_index_lock_slow(struct segment_stripe *stripe)
     } while (atomic_exchange_explicit(&stripe->lock, 1, memory_order_acquire) != 0);
 }
 
+struct segment_table *segment_index_last(const struct segment_index *index)
+{
+    struct segment_table *table = atomic_load_explicit(&index->table, memory_order_acquire);
+    struct segment_table *next = atomic_load_explicit(&table->next, memory_order_acquire);
+
+    while (next != NULL) {
+        table = next;
+        next = atomic_load_explicit(&table->next, memory_order_acquire);
+    }
+    return table;
+}
+
 static uint64_t bucket_info(const struct segment_bucket *bucket)
 {
     return atomic_load_explicit(&bucket->info, memory_order_relaxed);

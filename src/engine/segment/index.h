@@ -183,17 +183,7 @@ static inline struct segment_table *segment_index_table(const struct segment_ind
 }
 
 /* The longest table: what the index will be when all growth is over. */
-static inline struct segment_table *segment_index_last(const struct segment_index *index)
-{
-    struct segment_table *table = atomic_load_explicit(&index->table, memory_order_acquire);
-    struct segment_table *next = atomic_load_explicit(&table->next, memory_order_acquire);
-
-    while (next != NULL) {
-        table = next;
-        next = atomic_load_explicit(&table->next, memory_order_acquire);
-    }
-    return table;
-}
+struct segment_table *segment_index_last(const struct segment_index *index);
 
 static inline struct segment_table *segment_index_table_of(const struct segment_index *index,
                                                            uint64_t hash)

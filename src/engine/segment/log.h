@@ -124,11 +124,8 @@ uint32_t segment_log_available(const struct larder_engine *engine);
 /* Give free segments' memory back until `size` bytes are left uncharged. False: not enough. */
 bool segment_log_release(struct larder_engine *engine, uint64_t size);
 
-/* ---- appending; the context's owner ---- */
+/* ---- appending; the context's owner; more in store.h ---- */
 
-/* Is there room in the open segment, and was it opened after the last flush? */
-static inline bool segment_log_fits(const struct larder_thread *thread, uint32_t log,
-                                    uint32_t size);
 /*
  * Make the context's open segment of `log` a new one, evicting if need be.
  *
@@ -138,26 +135,18 @@ static inline bool segment_log_fits(const struct larder_thread *thread, uint32_t
 enum larder_result segment_log_open(struct larder_thread *thread, uint32_t log);
 /* The same for relocation: from the reserve, evicts nothing, keeps the turn. False: none. */
 bool segment_log_open_reserve(struct larder_thread *thread, uint32_t log);
-/* Room that fits; returns its place. */
-static inline uint64_t segment_log_append(struct larder_thread *thread, uint32_t log,
-                                          uint32_t size);
 /* Take the last append of this context and log back. */
 void segment_log_retract(struct larder_thread *thread, uint64_t place, uint32_t size);
 /* Close the context's open segments. */
 void segment_log_seal_all(struct larder_thread *thread);
 
-/* ---- accounting; any thread ---- */
+/* ---- accounting; any thread; more in store.h ---- */
 
-/* An entry is about to point into the segment, which this context has opened, and maybe sealed. */
-static inline void segment_log_add_live(struct larder_thread *thread, uint32_t id, uint32_t size,
-                                        uint32_t expires_at_s);
 /* An item in it has this expiry time, or has it now. */
 static inline void segment_log_note_expiry(struct segment *segment, uint32_t expires_at_s);
 /* The histogram's side of a new item; its writer only. */
 void segment_log_note_class(struct segment *segment, uint32_t size, uint32_t expires_at_s,
                             uint32_t now_s);
-/* An entry no longer does. Frees a sealed segment that has nothing left. Not under log.lock. */
-static inline void segment_log_drop_live(struct larder_thread *thread, uint32_t id, uint32_t size);
 void segment_log_free_if_empty(struct larder_thread *thread, uint32_t id);
 /* A reservation ended. The same freeing. */
 void segment_log_unpin(struct larder_thread *thread, uint32_t id);

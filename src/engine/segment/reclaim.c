@@ -18,6 +18,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "engine/segment/segment_priv.h"
+#include "engine/segment/store.h"
 
 enum {
     BATCH = 16,             /* items whose index lines are fetched together */

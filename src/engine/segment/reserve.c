@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "engine/segment/segment_priv.h"
+#include "engine/segment/store.h"
 
 enum {
     ROOM_LAYOUT = ITEM_HAS_CAS | ITEM_HAS_EXPIRY | ITEM_HAS_CLIENT_FLAGS,

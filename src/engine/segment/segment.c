@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "engine/segment/segment_priv.h"
+#include "engine/segment/store.h"
 
 enum { TICK_STRIPES = 8 }; /* stripes grown between two looks at the clock */
 

@@ -167,60 +167,6 @@ static inline uint64_t segment_sequence_next(struct larder_engine *engine)
     return atomic_fetch_add_explicit(&engine->log.sequence, 1, memory_order_relaxed) + 1;
 }
 
-/* ---- what every store does of log.h ---- */
-
-static inline bool segment_log_fits(const struct larder_thread *thread, uint32_t log, uint32_t size)
-{
-    const struct segment_writer *writer = &thread->writers[log];
-
-    return writer->id != 0 && size <= thread->engine->segment_size - writer->offset &&
-           writer->sequence >=
-               atomic_load_explicit(&thread->engine->flush_sequence, memory_order_acquire);
-}
-
-static inline uint64_t segment_log_append(struct larder_thread *thread, uint32_t log, uint32_t size)
-{
-    struct segment_writer *writer = &thread->writers[log];
-    uint64_t place = segment_place(writer->id, writer->offset);
-
-    writer->offset += size;
-    atomic_store_explicit(&thread->engine->segments[writer->id].used, writer->offset,
-                          memory_order_relaxed);
-    return place;
-}
-
-static inline void segment_log_add_live(struct larder_thread *thread, uint32_t id, uint32_t size,
-                                        uint32_t expires_at_s)
-{
-    struct segment *segment = &thread->engine->segments[id];
-    struct segment_writer *writer = &thread->writers[SEGMENT_S];
-
-    if (writer->id != id) {
-        writer = &thread->writers[SEGMENT_M];
-    }
-    if (BASE_LIKELY(writer->id == id)) {
-        writer->live += SEGMENT_LIVE_ONE + size;
-    } else {
-        /* Relaxed: a reservation pins the segment, so nobody looks. */
-        (void)atomic_fetch_add_explicit(&segment->live, SEGMENT_LIVE_ONE + size,
-                                        memory_order_relaxed);
-    }
-    segment_log_note_expiry(segment, expires_at_s);
-    if (expires_at_s != 0) {
-        segment_log_note_class(segment, size, expires_at_s, thread->now_s);
-    }
-}
-
-static inline void segment_log_drop_live(struct larder_thread *thread, uint32_t id, uint32_t size)
-{
-    struct segment *segment = &thread->engine->segments[id];
-    uint64_t before = atomic_fetch_sub(&segment->live, SEGMENT_LIVE_ONE + size);
-
-    if (BASE_UNLIKELY(before >> 32 == 1 && atomic_load(&segment->state) == SEGMENT_SEALED)) {
-        segment_log_free_if_empty(thread, id);
-    }
-}
-
 /* ---- get.c ---- */
 
 void segment_get(struct larder_thread *thread, const struct larder_key *keys, uint32_t count,
@@ -247,58 +193,6 @@ uint64_t segment_item_hash(const struct segment_item *item, uint32_t state);
 /* Tell whoever watches. */
 void segment_event(struct larder_engine *engine, enum larder_event what, uint64_t value,
                    const struct segment_item *item, uint32_t now_s);
-
-/* ---- store.c ---- */
-
-/* What a store writes and where; see store.c. */
-struct segment_plan {
-    struct segment_hit hit;      /* the key's entry as first seen */
-    struct segment_item *old;    /* its item */
-    struct segment_table *table; /* where it was; it may have moved since */
-    bool live;                   /* it held an item that could be read */
-    bool keep;                   /* the expiry time is that item's */
-    bool same_value;             /* only the form changes: marks and dates stay */
-    bool ghost_hit;              /* it was evicted not long ago */
-    uint32_t layout;             /* ITEM_HAS_... */
-    uint32_t log;                /* which log it goes to */
-    uint64_t value_size;
-    uint64_t size; /* bytes of the item */
-    uint64_t cas;  /* explicit, or 0 */
-    uint64_t bits; /* SLOT_FREQ and SLOT_CAS_SHOWN bits it starts with */
-    uint32_t client_flags;
-    uint32_t expires_at_s;
-};
-
-enum larder_result segment_put(struct larder_thread *thread, const struct larder_key *key,
-                               struct larder_put *put);
-/*
- * Look the key up and decide what to write. LARDER_OK: store; anything else is the answer, and
- * *ret_plan is anything.
- */
-enum larder_result segment_plan(struct larder_thread *thread, const struct larder_key *key,
-                                const struct larder_put *put, uint64_t value_size,
-                                struct segment_plan *ret_plan);
-/* Everything of an item but its key and value. */
-void segment_item_write(struct segment_item *item, const struct larder_thread *thread,
-                        const struct segment_plan *plan, uint32_t key_size, uint32_t marks);
-/* The item at `where` takes the key's entry if nothing changed since the plan. False: plan again. */
-bool segment_publish(struct larder_thread *thread, const struct larder_key *key,
-                     const struct segment_plan *plan, uint64_t where, struct segment_item *item,
-                     enum larder_result *ret_result);
-
-/*
- * touch() of an item that has no field for an expiry time: the same item, cas and all, with one.
- * *ret_again: look again, it has changed or has one now.
- */
-enum larder_result segment_store_expiry(struct larder_thread *thread, const struct larder_key *key,
-                                        uint32_t expires_at_s, bool *ret_again);
-
-/* The index's side of an entry that is replaced or erased although its time was over. */
-void segment_count_dead(struct larder_thread *thread, uint64_t value,
-                        const struct segment_item *item);
-/* Count an item that has to go for want of a slot. Under the stripe's lock. */
-void segment_count_no_slot(struct larder_thread *thread, uint64_t value,
-                           const struct segment_item *item);
 
 /* ---- change.c ---- */
 

@@ -14,6 +14,7 @@
  */
 #include "base/check.h"
 #include "engine/segment/segment_priv.h"
+#include "engine/segment/store.h"
 
 /* ---- entries that go ---- */
 
