@@ -80,7 +80,7 @@ static char *write_hit(char *out, const struct proto_request *request,
 {
     if ((request->flags & PROTO_FLAG_VALUE) != 0) {
         out = put(out, BASE_SLICE("VA "));
-        out += base_num_write_u64(out, reply->value_size);
+        out += base_num_write_short(out, reply->value_size);
     } else {
         out = put(out, BASE_SLICE("HD"));
     }

@@ -137,9 +137,11 @@ static void describe(const struct server_worker *worker, const struct larder_ref
 }
 
 /* The reply's line, and behind it the value, if it was asked for. */
-static enum server_done write_hit(struct server_conn *conn, struct server_output *output,
-                                  const struct proto_request *request, struct larder_ref *ref,
-                                  const struct proto_reply *reply)
+static BASE_INLINE enum server_done write_hit(struct server_conn *conn,
+                                              struct server_output *output,
+                                              const struct proto_request *request,
+                                              struct larder_ref *ref,
+                                              const struct proto_reply *reply)
 {
     const bool with_value = (request->flags & PROTO_FLAG_VALUE) != 0;
     const bool is_copied = with_value && server_is_copied(ref->value_size);
