@@ -83,6 +83,7 @@ static const struct base_option ROWS[] = {
 };
 
 struct conn {
+    struct conn *next, **link; /* in the server's list; *link is this */
     int fd;
     uint64_t skip; /* bytes of a data block that are still to come */
     char *rest;    /* owned: of a request that is not all there; NULL: none */
@@ -97,6 +98,7 @@ struct server {
     struct bench_canned_out out;
     char *input; /* INPUT_ROOM bytes */
     char *value; /* canned.value, owned */
+    struct conn *conns;
     int epoll, listener, signals;
 };
 
@@ -145,6 +147,10 @@ static bool watch(const struct server *server, int operation, int fd, uint32_t e
 
 static void close_conn(struct conn *conn)
 {
+    *conn->link = conn->next;
+    if (conn->next != NULL) {
+        conn->next->link = conn->link;
+    }
     (void)close(conn->fd); /* epoll forgets it, too */
     free(conn->rest);
     free(conn->unsent);
@@ -166,6 +172,12 @@ static void accept_all(struct server *server, bool is_tcp)
             return;
         }
         conn->fd = fd;
+        conn->next = server->conns;
+        conn->link = &server->conns;
+        if (conn->next != NULL) {
+            conn->next->link = &conn->next;
+        }
+        server->conns = conn;
         if ((is_tcp && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)) != 0) ||
             !watch(server, EPOLL_CTL_ADD, fd, EPOLLIN, conn)) {
             close_conn(conn);
@@ -371,7 +383,7 @@ static int open_and_serve(struct server *server, const struct settings *settings
         return 1;
     }
     server->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (sigprocmask(SIG_BLOCK, &ends, NULL) == 0) {
+    if (pthread_sigmask(SIG_BLOCK, &ends, NULL) == 0) {
         server->signals = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
     }
     if (!make_room(server, settings->value_size) || server->epoll < 0 || server->signals < 0 ||
@@ -395,6 +407,9 @@ static void close_server(struct server *server)
         if (descriptors[i] >= 0) {
             (void)close(descriptors[i]);
         }
+    }
+    while (server->conns != NULL) {
+        close_conn(server->conns);
     }
     free(server->value);
     free(server->input);

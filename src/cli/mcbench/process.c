@@ -157,7 +157,7 @@ static _Noreturn void become(char *const *words, int output, pid_t parent, const
 
     (void)setpgid(0, 0);
     (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
     (void)signal(SIGPIPE, SIG_DFL);
     (void)signal(SIGINT, SIG_DFL);
     (void)signal(SIGTERM, SIG_DFL);
@@ -247,7 +247,7 @@ static bool ask_version(char *program, const char *option, char version[static B
     int status = -1;
     int output;
     ssize_t got;
-    pid_t pid;
+    pid_t pid = 0;
 
     (void)snprintf(word, sizeof(word), "%s", option);
     if (spawn(words, NULL, &pid, &output) != 0) {

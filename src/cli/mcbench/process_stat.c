@@ -154,7 +154,7 @@ bool bench_process_memory(pid_t pid, uint64_t *ret_rss_kib, uint64_t *ret_peak_k
 /* Reads until the answer ends in END; a NUL stands behind it. False: the server did not say so in time. */
 static bool read_stats(int fd, char text[static STATS_SIZE_MAX])
 {
-    static const char END[] = "END\r\n";
+    static const char end[] = "END\r\n";
     const uint64_t end_ns = base_clock_monotonic_ns() + STATS_TIMEOUT_MS * 1000000ULL;
     size_t used = 0;
 
@@ -171,8 +171,8 @@ static bool read_stats(int fd, char text[static STATS_SIZE_MAX])
         }
         used += (size_t)got;
         text[used] = '\0';
-        if (used >= sizeof(END) - 1 &&
-            memcmp(text + used - (sizeof(END) - 1), END, sizeof(END) - 1) == 0) {
+        if (used >= sizeof(end) - 1 &&
+            memcmp(text + used - (sizeof(end) - 1), end, sizeof(end) - 1) == 0) {
             return true;
         }
     }
@@ -201,7 +201,7 @@ static bool find_stat(const char *text, const char *name, uint64_t *ret_value)
 
 bool bench_process_stat(const struct bench_process *process, const char *name, uint64_t *ret_value)
 {
-    static const char REQUEST[] = "stats\r\n";
+    static const char request[] = "stats\r\n";
     struct bench_target target;
     struct pollfd writable = {.events = POLLOUT};
     char complaint[4096];
@@ -214,8 +214,8 @@ bool bench_process_stat(const struct bench_process *process, const char *name, u
     writable.fd = bench_connect_start(&target, 0);
     text = malloc(STATS_SIZE_MAX);
     if (writable.fd >= 0 && text != NULL && poll(&writable, 1, STATS_TIMEOUT_MS) == 1 &&
-        send(writable.fd, REQUEST, sizeof(REQUEST) - 1, MSG_NOSIGNAL) ==
-            (ssize_t)sizeof(REQUEST) - 1 &&
+        send(writable.fd, request, sizeof(request) - 1, MSG_NOSIGNAL) ==
+            (ssize_t)sizeof(request) - 1 &&
         read_stats(writable.fd, text)) {
         is_found = find_stat(text, name, ret_value);
     }

@@ -344,7 +344,7 @@ static int run_suite(struct bench_suite *suite)
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGINT);
     (void)sigaddset(&signals, SIGTERM);
-    if (suite->results == NULL || sigprocmask(SIG_BLOCK, &signals, NULL) != 0) {
+    if (suite->results == NULL || pthread_sigmask(SIG_BLOCK, &signals, NULL) != 0) {
         return 1;
     }
     for (size_t i = 0; i < suite->row_count && !suite->is_cut; i++) {

@@ -92,10 +92,10 @@ bool bench_suite_fits(const struct bench_suite_server *server,
 /* Words that every processor's name has, and that say nothing. */
 static bool is_noise(const char *word)
 {
-    static const char *const NOISE[] = {"r", "tm", "processor", "cpu", "core", "with"};
+    static const char *const noise[] = {"r", "tm", "processor", "cpu", "core", "with"};
 
-    for (size_t i = 0; i < sizeof(NOISE) / sizeof(NOISE[0]); i++) {
-        if (strcmp(word, NOISE[i]) == 0) {
+    for (size_t i = 0; i < sizeof(noise) / sizeof(noise[0]); i++) {
+        if (strcmp(word, noise[i]) == 0) {
             return true;
         }
     }

@@ -11,7 +11,7 @@ enum { RATIO_SIZE = 48 }; /* bytes */
 /* What the most rounds were limited by. */
 static const char *limit_of(const json_t *results, const char *workload, const char *server)
 {
-    static const char *const LIMITS[] = {"server", "generator", "neither"};
+    static const char *const limits[] = {"server", "generator", "neither"};
     size_t counts[3] = {0, 0, 0};
     size_t best = 0;
     size_t index;
@@ -23,13 +23,13 @@ static const char *limit_of(const json_t *results, const char *workload, const c
             counts[i] +=
                 strcmp(json_string_value(json_object_get(entry, "workload")), workload) == 0 &&
                 strcmp(json_string_value(json_object_get(entry, "server")), server) == 0 &&
-                strcmp(json_string_value(json_object_get(entry, "saturated")), LIMITS[i]) == 0;
+                strcmp(json_string_value(json_object_get(entry, "saturated")), limits[i]) == 0;
         }
     }
     for (size_t i = 1; i < 3; i++) {
         best = counts[i] > counts[best] ? i : best;
     }
-    return LIMITS[best];
+    return limits[best];
 }
 
 /* "1.75x [1.70-1.81]", of the rounds that both have; "" for none. */
@@ -95,17 +95,17 @@ static void print_closed(FILE *file, const json_t *results, const char *workload
 
 static void print_open(FILE *file, const json_t *results, const char *workload, const char *server)
 {
-    static const enum bench_figure FIGURES[] = {BENCH_FIGURE_P50, BENCH_FIGURE_P99,
+    static const enum bench_figure figures[] = {BENCH_FIGURE_P50, BENCH_FIGURE_P99,
                                                 BENCH_FIGURE_P999, BENCH_FIGURE_CPU};
 
     (void)fprintf(file, "  %-18s", server);
-    for (size_t i = 0; i < sizeof(FIGURES) / sizeof(FIGURES[0]); i++) {
+    for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
         struct bench_series series;
         char number[BENCH_REPORT_NUMBER_MAX];
 
-        bench_figures_collect(results, workload, server, FIGURES[i], &series);
-        (void)fprintf(file, "  %s %s", bench_figures_name(FIGURES[i]),
-                      write_median(&series, bench_figures_scale(FIGURES[i]), 0, number));
+        bench_figures_collect(results, workload, server, figures[i], &series);
+        (void)fprintf(file, "  %s %s", bench_figures_name(figures[i]),
+                      write_median(&series, bench_figures_scale(figures[i]), 0, number));
     }
     (void)fputc('\n', file);
 }
