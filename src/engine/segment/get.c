@@ -284,6 +284,16 @@ static BASE_INLINE void take(struct larder_thread *thread, const struct wish wis
     }
 }
 
+static BASE_INLINE void take_all(struct larder_thread *thread, const struct wish wish,
+                                 uint32_t count, const struct larder_key *keys,
+                                 struct lookup *lookups, struct larder_ref *refs,
+                                 enum larder_result *results)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        take(thread, wish, &keys[i], &lookups[i], &refs[i], &results[i]);
+    }
+}
+
 /* ---- the engine's functions ---- */
 
 void segment_get(struct larder_thread *thread, const struct larder_key *keys, uint32_t count,
@@ -304,8 +314,12 @@ void segment_get(struct larder_thread *thread, const struct larder_key *keys, ui
 
         locate(&thread->engine->index, part, keys, lookups);
         pick(thread->engine, part, keys, true, lookups);
-        for (uint32_t i = 0; i < part; i++) {
-            take(thread, wish, &keys[i], &lookups[i], &refs[i], &results[i]);
+        if (flags == LARDER_GET_BRIEF && wish.flushed == 0) {
+            /* The same with what is usual known to the compiler. */
+            take_all(thread, (struct wish){.flags = LARDER_GET_BRIEF}, part, keys, lookups, refs,
+                     results);
+        } else {
+            take_all(thread, wish, part, keys, lookups, refs, results);
         }
         keys += part;
         refs += part;
