@@ -95,7 +95,7 @@ static int by_run_time(const void *a, const void *b)
 uint64_t bench_process_disturbed_ns(const struct bench_threads *before,
                                     const struct bench_threads *after, size_t worker_count)
 {
-    struct bench_cpu spent[BENCH_THREADS_MAX];
+    struct bench_cpu spent[BENCH_THREADS_MAX] = {{0, 0}};
     uint64_t waited_ns = 0;
     uint64_t own_ns = 0;
     size_t count = 0;
