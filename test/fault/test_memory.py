@@ -40,6 +40,7 @@ def test_server_lives_on_when_the_system_gives_no_more_memory(loop, extra_kib):
             worst = max(worst, time.monotonic() - started)
             if answer is None:  # no buffer for it: the connection is what it may cost
                 client.close()
+                assert server.is_running(), server.stderr()
                 client = server.connect()
                 continue
             answers.add(answer)
