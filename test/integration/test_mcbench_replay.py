@@ -136,6 +136,7 @@ def test_operations_of_a_trace(tmp_path):
             assert sizes == {b"a": b"HD s60", b"b": b"HD s30", b"c": b"HD s50"}
 
 
+@pytest.mark.measured
 def test_sizes_side_by_side_and_equal_memory(tmp_path, numbers):
     path = tmp_path / "trace.keys"
     path.write_bytes(as_keys(random.Random(3).choices(range(60_000), k=150_000)))
