@@ -86,10 +86,10 @@ static inline size_t base_num_write_short(char *out, uint64_t value)
         return 1;
     }
     if (value >= 100 && value < 1000) {
-        const uint32_t high = (uint32_t)value / 100;
+        const uint32_t low = (uint32_t)value % 100;
 
-        *out = (char)('0' + high);
-        memcpy(out + 1, &BASE_NUM_PAIRS[((uint32_t)value - high * 100) * 2], 2);
+        *out = (char)('0' + (uint32_t)value / 100);
+        memcpy(out + 1, &BASE_NUM_PAIRS[low * 2], 2);
         return 3;
     }
     return base_num_write_u64(out, value);

@@ -146,8 +146,8 @@ static bool parse_meta_get(const char *key, const char *end, struct proto_reques
 /* The three numbers and the end of a set line; NUMBERS_SIZE_MAX bytes may be read. */
 static const char *parse_numbers(const char *at, struct proto_request *request)
 {
-    uint32_t exptime;
-    uint32_t value_size;
+    uint32_t exptime = 0;
+    uint32_t value_size = 0;
 
     at = take_number(at, &request->client_flags);
     at = take_number(at, &exptime);

@@ -138,7 +138,7 @@ class Commands:
             [b"cache_memlimit", b"x"], [b"slabs"], [b"lru"], [b"lru", b"bogus"], [b"lru_crawler"],
             [b"lru_crawler", b"bogus"], [b"shutdown"], [b"debugtime", b"1"],
             [b"extstore", b"bogus"], [b"misbehave"], [b"bogus"], [b"m"], [b"mx", b"k"], [b""],
-            [b"flush_all"], [b"flush_all", b"0"], [b"flush_all", b"%d" % FOREVER],
+            [b"flush_all"], [b"flush_all", b"0"],  # one for later takes an earlier one back: differences.md
             [b"flush_all", b"-1"], [b"flush_all", b"x"]))
         return self.line(words, noreply=150 if words[0] in (b"flush_all", b"verbosity") else 0,
                          spoil=words[0] == b"flush_all")

@@ -105,10 +105,12 @@ size_t bench_axis_ticks(const struct bench_axis *axis, double ticks[BENCH_CHART_
         return count;
     }
     /* Over many decades only the powers of ten, over few also twice and five times. */
-    for (double power = pow(10, floor(log10(axis->min) + 1e-9)); power <= axis->max * 1.0001;
-         power *= 10) {
+    const int first = (int)floor(log10(axis->min) + 1e-9);
+    const int last = (int)floor(log10(axis->max) + 1e-4);
+
+    for (int decade = first; decade <= last; decade++) {
         for (size_t i = 0; i < (decades > 3.1 ? 1 : 3); i++) {
-            const double tick = power * digits[i];
+            const double tick = pow(10, decade) * digits[i];
 
             if (tick >= axis->min * 0.9999 && tick <= axis->max * 1.0001 &&
                 count < BENCH_CHART_TICKS_MAX) {

@@ -408,8 +408,11 @@ static void close_server(struct server *server)
             (void)close(descriptors[i]);
         }
     }
-    while (server->conns != NULL) {
-        close_conn(server->conns);
+    for (struct conn *conn = server->conns; conn != NULL;) {
+        struct conn *const next = conn->next;
+
+        close_conn(conn);
+        conn = next;
     }
     free(server->value);
     free(server->input);

@@ -245,7 +245,7 @@ static bool ask_version(char *program, const char *option, char version[static B
     char *words[] = {program, word, NULL};
     char text[BENCH_NAME_MAX];
     int status = -1;
-    int output;
+    int output = -1;
     ssize_t got;
     pid_t pid = 0;
 

@@ -54,7 +54,7 @@ enum bench_answer {
 };
 
 struct bench_outcome {
-    uint32_t hits, misses; /* of a get's keys; of an incr's key. Deletes count as neither */
+    uint32_t hits, misses; /* the keys of a get; the key of an incr. Deletes count as neither */
     uint64_t value_bytes;
     uint64_t missed[BENCH_GET_KEYS_MAX];  /* key numbers, the first `misses` of them are set */
     char complaint[BENCH_WIRE_ERROR_MAX]; /* REFUSED, WRONG: what was expected and what came */

@@ -173,7 +173,7 @@ bool bench_words_order(const char *text, struct bench_work *work)
 bool bench_words_cpus(const char *text, struct bench_plan *plan)
 {
     struct base_slice rest = slice_of(text);
-    int cpus[BENCH_CPUS_MAX];
+    int cpus[BENCH_CPUS_MAX] = {0};
     uint32_t count = 0;
     struct base_slice part;
 

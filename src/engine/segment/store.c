@@ -12,9 +12,9 @@
  * and the other's segment. What nearly all stores do is inlined into segment_put(), which takes a
  * third of the instructions (callgrind: 300 instead of 970).
  */
+#include "engine/segment/store.h"
 #include "base/check.h"
 #include "engine/segment/segment_priv.h"
-#include "engine/segment/store.h"
 
 /* ---- entries that go ---- */
 

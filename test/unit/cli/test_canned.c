@@ -143,13 +143,13 @@ static void expect_accepted(enum bench_protocol protocol, uint32_t value_size, b
 
 static void the_wires_accept_it(void **state)
 {
-    static const uint32_t SIZES[] = {0, 1, 100, 4096, 4097, 65536};
+    static const uint32_t sizes[] = {0, 1, 100, 4096, 4097, 65536};
 
     (void)state;
-    for (size_t i = 0; i < sizeof(SIZES) / sizeof(SIZES[0]); i++) {
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         for (int quiet = 0; quiet < 2; quiet++) {
-            expect_accepted(BENCH_TEXT, SIZES[i], quiet != 0, SIZE_MAX / 2);
-            expect_accepted(BENCH_META, SIZES[i], quiet != 0, SIZE_MAX / 2);
+            expect_accepted(BENCH_TEXT, sizes[i], quiet != 0, SIZE_MAX / 2);
+            expect_accepted(BENCH_META, sizes[i], quiet != 0, SIZE_MAX / 2);
         }
     }
 }

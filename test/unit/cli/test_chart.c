@@ -59,7 +59,7 @@ static void test_axes(void **state)
 
         bench_axis_include(&axis, rows[i].low);
         bench_axis_include(&axis, rows[i].high);
-        bench_axis_include(&axis, NAN);
+        bench_axis_include(&axis, (double)NAN);
         bench_axis_round(&axis);
         assert_string_equal(show_ticks(&axis, text), rows[i].ticks);
         assert_true(axis.min <= rows[i].low && axis.max >= rows[i].high);

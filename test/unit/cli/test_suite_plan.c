@@ -42,38 +42,38 @@ static void everybody_is_first_once(void **state)
 
 static void cpus_are_the_first_that_are_usable(void **state)
 {
-    static const int USABLE[] = {1, 3, 5, 7};
+    static const int usable[] = {1, 3, 5, 7};
     const struct bench_suite_cpus given = {.server_count = 0};
     struct bench_suite_cpus cpus;
 
     (void)state;
-    assert_true(bench_suite_choose_cpus(&given, 4, USABLE, 1, 1, &cpus));
+    assert_true(bench_suite_choose_cpus(&given, 4, usable, 1, 1, &cpus));
     assert_int_equal(cpus.server[0], 1);
     assert_int_equal(cpus.load[0], 3);
-    assert_true(bench_suite_choose_cpus(&given, 4, USABLE, 2, 2, &cpus));
+    assert_true(bench_suite_choose_cpus(&given, 4, usable, 2, 2, &cpus));
     assert_int_equal(cpus.server_count, 2);
     assert_int_equal(cpus.server[1], 3);
     assert_int_equal(cpus.load[1], 7);
-    assert_false(bench_suite_choose_cpus(&given, 4, USABLE, 3, 2, &cpus));
-    assert_false(bench_suite_choose_cpus(&given, 1, USABLE, 1, 1, &cpus));
+    assert_false(bench_suite_choose_cpus(&given, 4, usable, 3, 2, &cpus));
+    assert_false(bench_suite_choose_cpus(&given, 1, usable, 1, 1, &cpus));
 }
 
 static void given_cpus_are_taken(void **state)
 {
-    static const int USABLE[] = {0, 1, 2, 3};
+    static const int usable[] = {0, 1, 2, 3};
     const struct bench_suite_cpus server = {.server_count = 1, .server = {2}};
     const struct bench_suite_cpus load = {.load_count = 2, .load = {0, 1}};
     struct bench_suite_cpus cpus;
 
     (void)state;
-    assert_true(bench_suite_choose_cpus(&server, 4, USABLE, 1, 3, &cpus));
+    assert_true(bench_suite_choose_cpus(&server, 4, usable, 1, 3, &cpus));
     assert_int_equal(cpus.server[0], 2);
     assert_int_equal(cpus.load[2], 3);
-    assert_false(bench_suite_choose_cpus(&server, 4, USABLE, 2, 1, &cpus));
-    assert_true(bench_suite_choose_cpus(&load, 4, USABLE, 2, 2, &cpus));
+    assert_false(bench_suite_choose_cpus(&server, 4, usable, 2, 1, &cpus));
+    assert_true(bench_suite_choose_cpus(&load, 4, usable, 2, 2, &cpus));
     assert_int_equal(cpus.server[0], 2);
     assert_int_equal(cpus.server[1], 3);
-    assert_false(bench_suite_choose_cpus(&load, 4, USABLE, 1, 3, &cpus));
+    assert_false(bench_suite_choose_cpus(&load, 4, usable, 1, 3, &cpus));
 }
 
 static void expect_name(const char *processor, const char *expected)

@@ -28,14 +28,14 @@ static struct bench_workload row_of(const char *name)
 
 static void expect_valid(const struct bench_workload *workload)
 {
-    static const char *const GROUPS[] = {"core", "unix",  "connections", "latency", "zipf",
+    static const char *const groups[] = {"core", "unix",  "connections", "latency", "zipf",
                                          "big",  "large", "mixed",       "threads"};
     const struct bench_work *work = &workload->work;
     bool has_group = false;
     uint32_t shares = 0;
 
-    for (size_t i = 0; i < sizeof(GROUPS) / sizeof(GROUPS[0]); i++) {
-        has_group = has_group || strcmp(GROUPS[i], workload->group) == 0;
+    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+        has_group = has_group || strcmp(groups[i], workload->group) == 0;
     }
     for (size_t i = 0; i < BENCH_VERB_COUNT; i++) {
         shares += work->shares[i];
@@ -99,7 +99,7 @@ static void servers_are_shared_where_keys_are(void **state)
     static const struct {
         const char *a, *b;
         bool shares;
-    } PAIRS[] = {
+    } pairs[] = {
         {"get", "mg-p16", true},       {"get", "conns-1000", true},     {"get", "latency-50", true},
         {"get", "unix-get", false},    {"get", "zipf", false},          {"get", "get-4k", false},
         {"get-4k", "set-4k", true},    {"get-4k", "get-64k", false},    {"get", "threads-2", false},
@@ -108,12 +108,12 @@ static void servers_are_shared_where_keys_are(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(PAIRS) / sizeof(PAIRS[0]); i++) {
-        const struct bench_workload a = row_of(PAIRS[i].a);
-        const struct bench_workload b = row_of(PAIRS[i].b);
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        const struct bench_workload a = row_of(pairs[i].a);
+        const struct bench_workload b = row_of(pairs[i].b);
 
-        assert_int_equal(bench_workload_shares(&a, &b), PAIRS[i].shares);
-        assert_int_equal(bench_workload_shares(&b, &a), PAIRS[i].shares);
+        assert_int_equal(bench_workload_shares(&a, &b), pairs[i].shares);
+        assert_int_equal(bench_workload_shares(&b, &a), pairs[i].shares);
     }
 }
 
