@@ -170,7 +170,8 @@ void bench_plot_losses(struct bench_plot *plot)
                         "Nowhere here: no interval lies below 1, and no replay has more misses.");
     }
     if (count > 0) {
-        bench_page_heading(plot, "Where no difference was shown");
+        bench_page_heading(plot,
+                           "Where no difference was shown, or too few rounds were left to say");
         if (print_ratios(plot, count, ratios, false) > 0) {
             bench_page_table_end(plot);
         } else {
