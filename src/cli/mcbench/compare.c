@@ -418,32 +418,24 @@ static int open_and_compare(const struct settings *settings, const char *base, c
     return status;
 }
 
+static int compare_files(void *settings, size_t operand_count, const char *const *operands)
+{
+    (void)operand_count;
+    return open_and_compare(settings, operands[0], operands[1]);
+}
+
 int bench_command_compare(int argc, char *const *argv)
 {
-    struct base_option_parser parser;
+    static const struct bench_command_line line = {
+        .name = "compare",
+        .help = HELP,
+        .row_count = sizeof(ROWS) / sizeof(ROWS[0]),
+        .rows = ROWS,
+        .operands_min = 2,
+        .operands_max = 2,
+        .run = compare_files,
+    };
     struct settings settings = {0};
-    int status = 2;
 
-    if (base_option_init(&parser, sizeof ROWS / sizeof ROWS[0], ROWS, &settings) != 0) {
-        (void)fputs("mcbench: no memory\n", stderr);
-        return 2;
-    }
-    switch (base_option_parse(&parser, argc, argv)) {
-    case BASE_OPTION_STOPPED:
-        (void)fputs(HELP, stdout);
-        status = 0;
-        break;
-    case BASE_OPTION_BAD:
-        (void)fprintf(stderr, "mcbench compare: %s\n", parser.error);
-        break;
-    case BASE_OPTION_DONE:
-        if (parser.operand_count == 2) {
-            status = open_and_compare(&settings, parser.operands[0], parser.operands[1]);
-        } else {
-            (void)fputs(HELP, stderr);
-        }
-        break;
-    }
-    base_option_fini(&parser);
-    return status;
+    return bench_command_do(&line, &settings, argc, argv);
 }

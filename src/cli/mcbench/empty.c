@@ -419,34 +419,28 @@ static void close_server(struct server *server)
     free(server->out.bytes);
 }
 
-int bench_command_empty(int argc, char *const *argv)
+static int serve_as_told(void *settings, size_t operand_count, const char *const *operands)
 {
     struct server server = {.epoll = -1, .listener = -1, .signals = -1};
-    struct base_option_parser parser;
-    struct settings settings = {0};
-    int status = 2;
+    int status;
 
-    if (base_option_init(&parser, sizeof(ROWS) / sizeof(ROWS[0]), ROWS, &settings) != 0) {
-        (void)fputs("mcbench: no memory\n", stderr);
-        return 2;
-    }
-    switch (base_option_parse(&parser, argc, argv)) {
-    case BASE_OPTION_STOPPED:
-        (void)fputs(HELP, stdout);
-        status = 0;
-        break;
-    case BASE_OPTION_BAD:
-        (void)fprintf(stderr, "mcbench empty: %s\n", parser.error);
-        break;
-    case BASE_OPTION_DONE:
-        if (parser.operand_count > 0) {
-            (void)fputs(HELP, stderr);
-            break;
-        }
-        status = open_and_serve(&server, &settings);
-        close_server(&server);
-        break;
-    }
-    base_option_fini(&parser);
+    (void)operand_count;
+    (void)operands;
+    status = open_and_serve(&server, settings);
+    close_server(&server);
     return status;
+}
+
+int bench_command_empty(int argc, char *const *argv)
+{
+    static const struct bench_command_line line = {
+        .name = "empty",
+        .help = HELP,
+        .row_count = sizeof(ROWS) / sizeof(ROWS[0]),
+        .rows = ROWS,
+        .run = serve_as_told,
+    };
+    struct settings settings = {0};
+
+    return bench_command_do(&line, &settings, argc, argv);
 }

@@ -179,32 +179,30 @@ done:
     return status;
 }
 
+static int plot_operand(void *arg, size_t operand_count, const char *const *operands)
+{
+    const struct settings *settings = arg;
+
+    (void)operand_count;
+    if (settings->output == NULL) {
+        (void)fputs("mcbench plot: --output says where the page goes\n", stderr);
+        return BENCH_STATUS_USAGE;
+    }
+    return plot_file(settings, operands[0]);
+}
+
 int bench_command_plot(int argc, char *const *argv)
 {
-    struct base_option_parser parser;
+    static const struct bench_command_line line = {
+        .name = "plot",
+        .help = HELP,
+        .row_count = sizeof(ROWS) / sizeof(ROWS[0]),
+        .rows = ROWS,
+        .operands_min = 1,
+        .operands_max = 1,
+        .run = plot_operand,
+    };
     struct settings settings = {0};
-    int status = 2;
 
-    if (base_option_init(&parser, sizeof ROWS / sizeof ROWS[0], ROWS, &settings) != 0) {
-        (void)fputs("mcbench: no memory\n", stderr);
-        return 2;
-    }
-    switch (base_option_parse(&parser, argc, argv)) {
-    case BASE_OPTION_STOPPED:
-        (void)fputs(HELP, stdout);
-        status = 0;
-        break;
-    case BASE_OPTION_BAD:
-        (void)fprintf(stderr, "mcbench plot: %s\n", parser.error);
-        break;
-    case BASE_OPTION_DONE:
-        if (parser.operand_count == 1 && settings.output != NULL) {
-            status = plot_file(&settings, parser.operands[0]);
-        } else {
-            (void)fputs(HELP, stderr);
-        }
-        break;
-    }
-    base_option_fini(&parser);
-    return status;
+    return bench_command_do(&line, &settings, argc, argv);
 }

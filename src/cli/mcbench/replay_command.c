@@ -58,7 +58,7 @@ static const char HELP[] =
     "  mcbench replay --trace cluster052.sort.zst --share 5 --share 20 --tenants auto --server "
     "...\n";
 
-enum { LIST_MAX = 16, MIB = 1 << 20, STATUS_USAGE = 2 };
+enum { LIST_MAX = 16, MIB = 1 << 20 };
 
 struct settings {
     struct base_option_list traces, servers, memories, shares;
@@ -391,13 +391,17 @@ static int replay_trace(struct session *session, const char *text)
     return error;
 }
 
-static int run(struct session *session)
+/* The session begins with its settings. */
+static int run(void *arg, size_t operand_count, const char *const *operands)
 {
+    struct session *session = arg;
     const struct settings *settings = &session->settings;
     int status = 0;
 
+    (void)operand_count;
+    (void)operands;
     if (read_servers(session) != 0 || check_settings(session) != 0) {
-        return STATUS_USAGE;
+        return BENCH_STATUS_USAGE;
     }
     session->results = bench_results_create();
     if (session->results == NULL) {
@@ -407,7 +411,7 @@ static int run(struct session *session)
     for (uint32_t i = 0; status == 0 && i < settings->traces.count; i++) {
         const int error = replay_trace(session, settings->traces.items[i]);
 
-        status = error == -EINVAL ? STATUS_USAGE : error != 0 ? 1 : 0;
+        status = error == -EINVAL ? BENCH_STATUS_USAGE : error != 0 ? 1 : 0;
     }
     json_decref(session->results);
     return status;
@@ -415,35 +419,21 @@ static int run(struct session *session)
 
 int bench_command_replay(int argc, char *const *argv)
 {
-    struct base_option_parser parser;
+    static const struct bench_command_line line = {
+        .name = "replay",
+        .help = HELP,
+        .row_count = sizeof(ROWS) / sizeof(ROWS[0]),
+        .rows = ROWS,
+        .run = run,
+    };
     struct session *session = calloc(1, sizeof(*session));
-    int status = 1;
+    int status;
 
-    if (session == NULL ||
-        base_option_init(&parser, sizeof(ROWS) / sizeof(ROWS[0]), ROWS, &session->settings) != 0) {
-        (void)fputs("mcbench replay: no memory\n", stderr);
-        free(session);
-        return 1;
+    if (session == NULL) {
+        (void)fputs("mcbench replay: no memory for a session\n", stderr);
+        return BENCH_STATUS_FAILED;
     }
-    switch (base_option_parse(&parser, argc, argv)) {
-    case BASE_OPTION_STOPPED:
-        (void)fputs(HELP, stdout);
-        status = 0;
-        break;
-    case BASE_OPTION_BAD:
-        (void)fprintf(stderr, "mcbench replay: %s\n", parser.error);
-        status = STATUS_USAGE;
-        break;
-    case BASE_OPTION_DONE:
-        if (parser.operand_count > 0) {
-            (void)fprintf(stderr, "mcbench replay: '%s' is not wanted here\n", parser.operands[0]);
-            status = STATUS_USAGE;
-        } else {
-            status = run(session);
-        }
-        break;
-    }
-    base_option_fini(&parser);
+    status = bench_command_do(&line, session, argc, argv);
     free(session);
     return status;
 }

@@ -17,8 +17,6 @@
 #include "cli/mcbench/words.h"
 
 enum {
-    STATUS_FAILED = 1,
-    STATUS_USAGE = 2,
     TTL_MAX_S = 2592000, /* 30 days: larger numbers would be points in time */
     VALUE_SIZE_MAX = 1 << 30,
     HELP_COLUMN = 34,
@@ -211,7 +209,7 @@ static int run(const struct settings *settings)
 
     if (status != 0) {
         (void)fprintf(stderr, "mcbench run: %s\n", complaint[0] != '\0' ? complaint : "no memory");
-        return STATUS_FAILED;
+        return BENCH_STATUS_FAILED;
     }
     if (!plan->populate_only) {
         if (!is_json) {
@@ -232,41 +230,28 @@ static int run(const struct settings *settings)
                       result.reason);
     }
     bench_result_fini(&result);
-    return is_written && !result.is_void && !result.is_cut ? 0 : STATUS_FAILED;
+    return is_written && !result.is_void && !result.is_cut ? 0 : BENCH_STATUS_FAILED;
 }
 
-static int read_and_run(struct base_option_parser *parser, struct settings *settings)
+static int read_and_run(void *arg, size_t operand_count, const char *const *operands)
 {
-    settings->plan.address = parser->operand_count == 1 ? parser->operands[0] : "127.0.0.1:11211";
-    if (parser->operand_count > 1) {
-        (void)fprintf(stderr, "mcbench run: one address, not '%s' as well\n", parser->operands[1]);
-        return STATUS_USAGE;
-    }
-    return read_what(settings) && read_how(settings) ? run(settings) : STATUS_USAGE;
+    struct settings *settings = arg;
+
+    settings->plan.address = operand_count == 1 ? operands[0] : "127.0.0.1:11211";
+    return read_what(settings) && read_how(settings) ? run(settings) : BENCH_STATUS_USAGE;
 }
 
 int bench_command_run(int argc, char *const *argv)
 {
-    struct base_option_parser parser;
+    static const struct bench_command_line line = {
+        .name = "run",
+        .print_help = print_help,
+        .row_count = ROW_COUNT,
+        .rows = ROWS,
+        .operands_max = 1,
+        .run = read_and_run,
+    };
     struct settings settings = {.mix = NULL};
-    int status = STATUS_USAGE;
 
-    if (base_option_init(&parser, ROW_COUNT, ROWS, &settings) != 0) {
-        (void)fputs("mcbench run: no memory\n", stderr);
-        return STATUS_FAILED;
-    }
-    switch (base_option_parse(&parser, argc, argv)) {
-    case BASE_OPTION_DONE:
-        status = read_and_run(&parser, &settings);
-        break;
-    case BASE_OPTION_STOPPED:
-        print_help();
-        status = 0;
-        break;
-    case BASE_OPTION_BAD:
-        (void)fprintf(stderr, "mcbench run: %s\n", parser.error);
-        break;
-    }
-    base_option_fini(&parser);
-    return status;
+    return bench_command_do(&line, &settings, argc, argv);
 }

@@ -355,39 +355,38 @@ static int run_suite(struct bench_suite *suite)
     return finish(suite);
 }
 
+/* The suite begins with its settings. */
+static int list_or_run(void *arg, size_t operand_count, const char *const *operands)
+{
+    struct bench_suite *suite = arg;
+
+    (void)operand_count;
+    (void)operands;
+    if (suite->settings.is_list) {
+        bench_suite_print_list(stdout);
+        return 0;
+    }
+    return run_suite(suite);
+}
+
 int bench_command_suite(int argc, char *const *argv)
 {
-    struct base_option_parser parser;
+    static const struct bench_command_line line = {
+        .name = "suite",
+        .help = HELP,
+        .row_count = sizeof(ROWS) / sizeof(ROWS[0]),
+        .rows = ROWS,
+        .run = list_or_run,
+    };
     struct bench_suite *suite = calloc(1, sizeof(*suite));
-    int status = 2;
+    int status;
 
-    if (suite == NULL ||
-        base_option_init(&parser, sizeof(ROWS) / sizeof(ROWS[0]), ROWS, &suite->settings) != 0) {
-        (void)fputs("mcbench: no memory\n", stderr);
-        free(suite);
-        return 2;
+    if (suite == NULL) {
+        (void)fputs("mcbench suite: no memory\n", stderr);
+        return BENCH_STATUS_FAILED;
     }
-    switch (base_option_parse(&parser, argc, argv)) {
-    case BASE_OPTION_STOPPED:
-        (void)fputs(HELP, stdout);
-        status = 0;
-        break;
-    case BASE_OPTION_BAD:
-        (void)fprintf(stderr, "mcbench suite: %s\n", parser.error);
-        break;
-    case BASE_OPTION_DONE:
-        if (parser.operand_count > 0) {
-            (void)fputs(HELP, stderr);
-        } else if (suite->settings.is_list) {
-            bench_suite_print_list(stdout);
-            status = 0;
-        } else {
-            status = run_suite(suite);
-        }
-        break;
-    }
+    status = bench_command_do(&line, suite, argc, argv);
     json_decref(suite->results);
-    base_option_fini(&parser);
     free(suite);
     return status;
 }

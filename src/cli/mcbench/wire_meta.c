@@ -123,23 +123,13 @@ static char *put_incr(const struct bench_work *work, const struct bench_request 
     return bench_wire_put(out, BASE_SLICE(" v\r\n"));
 }
 
-BASE_NEVER_INLINE static size_t write_other(const struct bench_work *work,
-                                            const struct bench_request *request, char *out)
-{
-    switch (request->verb) {
-    case BENCH_GET:
-        return (size_t)(put_get(work, request, out) - out);
-    case BENCH_SET:
-        return (size_t)(put_set(work, request, out) - out);
-    case BENCH_DELETE:
-        return (size_t)(put_delete(work, request, out) - out);
-    case BENCH_INCR:
-        return (size_t)(put_incr(work, request, out) - out);
-    case BENCH_VERB_COUNT:
-        break;
-    }
-    NEVER("a request has a verb");
-}
+static char *(*const PUTS[BENCH_VERB_COUNT])(const struct bench_work *,
+                                             const struct bench_request *, char *) = {
+    [BENCH_GET] = put_get,
+    [BENCH_SET] = put_set,
+    [BENCH_DELETE] = put_delete,
+    [BENCH_INCR] = put_incr,
+};
 
 /* Most requests are gets of one key: they are done with here, without a call. */
 static size_t write_request(const struct bench_work *work, const struct bench_request *request,
@@ -157,7 +147,7 @@ static size_t write_request(const struct bench_work *work, const struct bench_re
         memcpy(end + 14, " v\r\n", 4);
         return (size_t)(end + 18 - out);
     }
-    return write_other(work, request, out);
+    return (size_t)(PUTS[request->verb](work, request, out) - out);
 }
 
 /* ---- answers ---- */

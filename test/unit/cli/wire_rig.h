@@ -105,6 +105,36 @@ BASE_UNUSED static int rig_flags(uint64_t number)
 }
 
 /* What is asked, as a string. */
+/* The largest get, and the largest set, fit into the room that they are said to take, whatever the sizes. */
+BASE_UNUSED static void rig_assert_room(struct bench_work *work, bool is_quiet)
+{
+    const struct bench_wire *wire = bench_wire_of(work->protocol);
+    uint64_t numbers[BENCH_GET_KEYS_MAX];
+
+    for (uint64_t i = 0; i < BENCH_GET_KEYS_MAX; i++) {
+        numbers[i] = UINT32_MAX - i;
+    }
+    for (uint32_t value_size = 0; value_size < 100000; value_size = value_size * 10 + 9) {
+        for (uint32_t key_size = 16; key_size <= 250; key_size += 117) {
+            const struct bench_request get = rig_many(BENCH_GET_KEYS_MAX, numbers);
+            struct bench_request set = rig_request(BENCH_SET, UINT32_MAX);
+            char *out;
+            size_t room;
+
+            work->key_sizes.min = key_size;
+            work->value_sizes.min = value_size;
+            set.ttl_s = UINT32_MAX;
+            set.quiet = is_quiet;
+            room = wire->request_size_max(work);
+            out = malloc(room);
+            assert_non_null(out);
+            assert_true(wire->write(work, &get, out) <= room);
+            assert_true(wire->write(work, &set, out) <= room);
+            free(out);
+        }
+    }
+}
+
 BASE_UNUSED static void rig_assert_written(const struct bench_work *work,
                                            const struct bench_request *request,
                                            const struct rig_text *expected)
