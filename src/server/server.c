@@ -237,6 +237,7 @@ int server_create(const struct server_config *config, struct server **ret_server
     }
     server->magic = SERVER_MAGIC;
     pthread_mutex_init(&server->baseline_lock, NULL);
+    pthread_mutex_init(&server->start_lock, NULL);
     server->config = config;
     /* memcached counts descriptors: its own reserve comes off the limit (memcached.c, conn_new). */
     server->conn_max = config->connections_max;
@@ -304,11 +305,15 @@ int server_run(struct server *server)
     if (result == 0) {
         result = server_upkeep_start(server);
     }
+    /* Nobody is served before everything runs: a client of the first worker would be dropped if the last cannot start. */
+    CHECK(pthread_mutex_lock(&server->start_lock) == 0);
     while (result == 0 && started < server->worker_count) {
         struct server_worker *worker = &server->workers[started];
         result = -pthread_create(&worker->thread, NULL, server_worker_main, worker);
         started += result == 0 ? 1 : 0;
     }
+    server->all_started = result == 0;
+    CHECK(pthread_mutex_unlock(&server->start_lock) == 0);
     CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
     if (result == 0) {
         wait_for_stop(server);
@@ -324,6 +329,14 @@ int server_run(struct server *server)
     }
     server_upkeep_stop(server);
     return result;
+}
+
+bool server_all_started(struct server *server)
+{
+    CHECK(pthread_mutex_lock(&server->start_lock) == 0);
+    bool all = server->all_started;
+    CHECK(pthread_mutex_unlock(&server->start_lock) == 0);
+    return all;
 }
 
 void server_stop(struct server *server, bool graceful)
@@ -360,6 +373,7 @@ void server_destroy(struct server **server_pointer)
     if (server->wake_fd >= 0) {
         close(server->wake_fd);
     }
+    pthread_mutex_destroy(&server->start_lock);
     pthread_mutex_destroy(&server->baseline_lock);
     server->magic = 0;
     free(server);

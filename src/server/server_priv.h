@@ -123,6 +123,8 @@ struct server {
     _Atomic uint32_t verbosity;
     _Atomic uint64_t memory_size; /* config->memory_size until cache_memlimit */
     _Atomic int stopping;         /* enum server_stopping; written by signal handlers */
+    pthread_mutex_t start_lock;   /* held while the threads are made */
+    bool all_started;             /* under start_lock */
     pthread_mutex_t baseline_lock;
     struct server_counters baseline; /* sums at the last `stats reset`; under baseline_lock */
     struct server_loop_sums loop_baseline;
@@ -215,6 +217,8 @@ void server_counters_reset(struct server *server);
 
 /* Lets the time pass; returns the cache clock's second. Any thread, cheap. server.c */
 uint32_t server_clock_update(struct server *server);
+/* Waits until server_run() has made all threads; false when one could not be made. */
+bool server_all_started(struct server *server);
 /* The limit is reached: no worker accepts until server_accept_resume(). Any worker. server.c */
 void server_accept_pause(struct server *server);
 /* A connection has gone: accept again if the limit had stopped that. Any worker. server.c */

@@ -244,7 +244,9 @@ void *server_worker_main(void *arg)
 {
     struct server_worker *worker = arg;
     CHECK_OBJ(worker, SERVER_WORKER_MAGIC);
-    net_loop_run(worker->loop);
+    if (server_all_started(worker->server)) {
+        net_loop_run(worker->loop);
+    }
     return NULL;
 }
 
