@@ -3,8 +3,8 @@
  * `stats conns`: every connection of every worker.
  *
  * A connection is only ever touched by its worker, so the question goes from worker to worker:
- * each writes down its own, the last one sends the list home. The asking connection
- * waits like any dump; nobody else does.
+ * each writes down its own, the last one sends the list home, where it is ordered by descriptor, as
+ * memcached's is. The asking connection waits like any dump; nobody else does.
  */
 #include "server/conns.h"
 
@@ -16,32 +16,70 @@
 #include "server/conn.h"
 #include "server/dump.h"
 
-enum { LINES_ROOM = 4 * NET_ADDRESS_TEXT_MAX + 256 }; /* bytes about one connection */
+enum {
+    LINES_MAX = 4 * NET_ADDRESS_TEXT_MAX + 256, /* bytes about one socket */
+    ENTRIES_FIRST = 64,
+};
+
+/* What is said about one socket: a piece of the survey's text. */
+struct entry {
+    int fd;
+    uint32_t size;
+    size_t at;
+};
 
 struct survey {
     struct server_dump dump; /* first */
     struct server *server;
     struct server_worker *home;
     uint32_t next_worker;
-    char *text; /* given */
+    char *text; /* given, like entries */
     size_t size, room;
+    struct entry *entries;
+    size_t entry_count, entry_room;
     bool failed; /* out of memory on the way */
 };
 
+/* Room for one more socket. Returns false, and remembers, when there is no memory. */
 static bool make_room(struct survey *survey)
 {
-    if (survey->room - survey->size >= LINES_ROOM) {
-        return true;
+    if (survey->room - survey->size < LINES_MAX) {
+        size_t room = survey->room * 2 + LINES_MAX;
+        char *text = realloc(survey->text, room);
+        if (text == NULL) {
+            survey->failed = true;
+            return false;
+        }
+        survey->text = text;
+        survey->room = room;
     }
-    size_t room = survey->room * 2 + LINES_ROOM;
-    char *text = realloc(survey->text, room);
-    if (text == NULL) {
-        survey->failed = true;
-        return false;
+    if (survey->entry_count == survey->entry_room) {
+        size_t room = survey->entry_room * 2 + ENTRIES_FIRST;
+        struct entry *entries = realloc(survey->entries, room * sizeof(*entries));
+        if (entries == NULL) {
+            survey->failed = true;
+            return false;
+        }
+        survey->entries = entries;
+        survey->entry_room = room;
     }
-    survey->text = text;
-    survey->room = room;
     return true;
+}
+
+/* size bytes about fd have been written behind the survey's text. */
+static void add_entry(struct survey *survey, int fd, int size)
+{
+    CHECK(size > 0 && size < LINES_MAX);
+    survey->entries[survey->entry_count++] =
+        (struct entry){.fd = fd, .size = (uint32_t)size, .at = survey->size};
+    survey->size += (size_t)size;
+}
+
+static int by_descriptor(const void *a, const void *b)
+{
+    const struct entry *left = a;
+    const struct entry *right = b;
+    return (left->fd > right->fd) - (left->fd < right->fd);
 }
 
 static void note_listeners(struct survey *survey)
@@ -54,10 +92,11 @@ static void note_listeners(struct survey *survey)
             continue;
         }
         net_address_write(&address, text);
-        survey->size += (size_t)snprintf(
-            survey->text + survey->size, LINES_ROOM,
+        int size = snprintf(
+            survey->text + survey->size, LINES_MAX,
             "STAT %d:addr %s\r\nSTAT %d:state conn_listening\r\nSTAT %d:secs_since_last_cmd %u\r\n",
             fd, text, fd, fd, base_clock_now_s(&survey->server->clock));
+        add_entry(survey, fd, size);
     }
 }
 
@@ -77,11 +116,12 @@ static void note_conn(struct survey *survey, const struct server_conn *conn)
         net_address_write(&address, local);
     }
     net_address_write(&conn->peer, peer);
-    survey->size += (size_t)snprintf(
-        survey->text + survey->size, LINES_ROOM,
-        "STAT %d:addr %s\r\nSTAT %d:listen_addr %s\r\nSTAT %d:state %s\r\n"
-        "STAT %d:secs_since_last_cmd %u\r\n",
-        fd, peer, fd, local, fd, state, fd, server_now_s(conn->worker) - conn->last_command_s);
+    int size = snprintf(survey->text + survey->size, LINES_MAX,
+                        "STAT %d:addr %s\r\nSTAT %d:listen_addr %s\r\nSTAT %d:state %s\r\n"
+                        "STAT %d:secs_since_last_cmd %u\r\n",
+                        fd, peer, fd, local, fd, state, fd,
+                        server_now_s(conn->worker) - conn->last_command_s);
+    add_entry(survey, fd, size);
 }
 
 static void go_home(void *arg)
@@ -111,11 +151,7 @@ static void visit(void *arg)
 {
     struct survey *survey = arg;
     struct server_worker *worker = &survey->server->workers[survey->next_worker++];
-    struct server_conn *last = worker->conns;
-    while (last != NULL && last->next != NULL) {
-        last = last->next; /* the list begins with the newest; the report ends with it */
-    }
-    for (struct server_conn *conn = last; conn != NULL; conn = conn->prev) {
+    for (struct server_conn *conn = worker->conns; conn != NULL; conn = conn->next) {
         note_conn(survey, conn);
     }
     travel(survey, worker);
@@ -135,7 +171,13 @@ static bool step(struct server_conn *conn, struct server_dump *base)
         (void)net_stream_write(&conn->stream, line.data, line.size);
         return false;
     }
-    (void)net_stream_write(&conn->stream, survey->text, survey->size);
+    if (survey->entry_count > 0) {
+        qsort(survey->entries, survey->entry_count, sizeof(*survey->entries), by_descriptor);
+    }
+    for (size_t i = 0; i < survey->entry_count; i++) {
+        const struct entry *entry = &survey->entries[i];
+        (void)net_stream_write(&conn->stream, survey->text + entry->at, entry->size);
+    }
     (void)net_stream_write(&conn->stream, "END\r\n", 5);
     return false;
 }
@@ -143,6 +185,7 @@ static bool step(struct server_conn *conn, struct server_dump *base)
 static void drop(struct server_dump *base)
 {
     struct survey *survey = (struct survey *)base;
+    free(survey->entries);
     free(survey->text);
     free(survey);
 }

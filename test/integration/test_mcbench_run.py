@@ -286,7 +286,7 @@ def test_help_and_manual():
     (["-g", "501"], "multi-get"), (["-o", "zipf"], "order"), (["-o", "zipf:9"], "order"),
     (["-v", "9-1"], "value-size"), (["--key-size", "15"], "key-size"), (["--cpu", "a"], "--cpu"),
     (["-b", "5"], "rate"), (["-t", "2", "-c", "1"], "connection"), (["-r", "0"], "-r"),
-    (["--nonsense"], "nonsense"), (["a:1", "b:2"], "one address")])
+    (["--nonsense"], "nonsense"), (["a:1", "b:2"], "'b:2'")])
 def test_wrong_command_lines(arguments, words):
     assert words in mcbench(*arguments, status=[2]).stderr
 

@@ -2,6 +2,7 @@
 """What monitoring reads: statistics, settings, connections, the watch stream, dumps of the keys."""
 
 import base64
+import contextlib
 import re
 import threading
 import time
@@ -111,6 +112,16 @@ def test_conns_lists_every_connection_with_its_state(loop):
     assert states[address[half]] == "conn_nread"
     assert states[address[client]] == "conn_parse_cmd"
     assert "conn_listening" in states.values()
+
+
+def test_conns_is_in_the_order_of_descriptors(loop):
+    """As memcached's: who connects to a server and takes its last line, finds itself."""
+    with Server([*loop, "-t", "3"]) as server, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(server.connect()) for _ in range(9)]
+        assert all(client.ask(b"version\r\n") for client in clients)  # all are accepted
+        for client in clients:
+            numbers = [int(name.split(":")[0]) for name in client.stats(b"conns")]
+            assert numbers == sorted(numbers) and len(set(numbers)) > len(clients)
 
 
 def test_items_and_slabs_keep_their_shape(server):
