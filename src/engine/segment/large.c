@@ -98,6 +98,18 @@ void segment_large_relist(struct larder_engine *engine, uint32_t number)
     link_head(&engine->large, number);
 }
 
+bool segment_large_dead(const struct larder_engine *engine, uint32_t number, uint32_t now_s)
+{
+    const struct segment_large *object = &engine->large.objects[number];
+    uint32_t expiry;
+
+    if (get_state(object) != LARGE_LISTED) {
+        return false;
+    }
+    expiry = segment_item_expiry(object->item, segment_item_state(object->item));
+    return segment_flushed_at(engine, SLOT_LARGE | number) || segment_item_expired(expiry, now_s);
+}
+
 static void unmap(struct larder_engine *engine, uint32_t number)
 {
     struct segment_large *object = &engine->large.objects[number];

@@ -72,6 +72,8 @@ bool segment_large_release(struct larder_engine *engine, uint64_t size);
 /* Under log.lock, for reclaim: out of the list, and back as the newest if nobody retired it. */
 void segment_large_unlink(struct larder_engine *engine, uint32_t number);
 void segment_large_relist(struct larder_engine *engine, uint32_t number);
+/* Under log.lock, for reclaim: is it an object in the list that is flushed or expired? */
+bool segment_large_dead(const struct larder_engine *engine, uint32_t number, uint32_t now_s);
 /* close() only: unmaps everything. */
 void segment_large_fini(struct larder_engine *engine);
 

@@ -89,6 +89,7 @@ static bool map_segments(struct larder_engine *engine, uint64_t memory_limit)
     }
     engine->log.id_end = id_end;
     engine->log.fresh_next = 1;
+    engine->search.bound = UINT32_MAX;
     return true;
 }
 

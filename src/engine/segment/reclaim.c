@@ -4,7 +4,10 @@
  *
  * A victim is chosen under log.lock, in this order:
  *   1. a segment of which nothing can be read any more: flushed, or its last expiry time is over
- *   2. the segment with the least that can be read, if that is half of it or less: compaction
+ *   2. the segment with the least that can be read, if that is half of it or less: compaction. Each
+ *      choice looks at LOOKS segments more, in turn, and at the best of those seen before. So it
+ *      costs the same in any memory, and what it knows of a segment is no older than the time in
+ *      which 1/LOOKS of the memory is written anew. Of up to LOOKS segments it sees all.
  *   3. S's oldest if S has its share (10 %), else M's oldest; or the oldest large object if that
  *      is older still
  * and walked without it, an item at a time under its stripe's lock. An item is dead if its entry
@@ -22,7 +25,8 @@
 
 enum {
     BATCH = 16,             /* items whose index lines are fetched together */
-    LOOKS_MAX = 4096,       /* segments of a log looked at, from the oldest on */
+    LOOKS = 256,            /* segments, or large objects, looked at under one hold of log.lock */
+    SEARCHES_MAX = 16,      /* times LOOKS, while nothing is known to be dead or worth compacting */
     LARGE_CHANCES_MAX = 64, /* second chances before a large object goes in any case */
     PROMOTE_FREQ = 2,       /* reads in S that make an item worth keeping; S3-FIFO */
 };
@@ -69,35 +73,122 @@ static bool worth_compacting(const struct larder_engine *engine, uint32_t id, ui
     return used - estimate >= engine->segment_size / 16;
 }
 
-/* The first all-dead segment, else the one with the least to keep. */
-static struct victim find_dead(struct larder_engine *engine, uint32_t now_s, bool dead_only)
+/* Is it one that may be taken? */
+static bool takeable(const struct larder_engine *engine, uint32_t id)
 {
-    struct victim best = {.purpose = PURPOSE_COMPACT};
-    uint32_t least = UINT32_MAX;
+    return atomic_load(&engine->segments[id].state) == SEGMENT_SEALED && !pinned(engine, id);
+}
 
-    for (uint32_t log = 0; log < SEGMENT_LOGS; log++) {
-        uint32_t looks = 0;
-
-        for (uint32_t id = engine->log.tail[log]; id != 0 && looks < LOOKS_MAX;
-             id = engine->segments[id].newer, looks++) {
-            uint32_t estimate;
-
-            if (pinned(engine, id)) {
-                continue;
-            }
-            if (all_dead(engine, id, now_s)) {
-                return (struct victim){.id = id, .log = log, .purpose = PURPOSE_DEAD};
-            }
-            estimate = dead_only ? UINT32_MAX : segment_log_estimate(&engine->segments[id], now_s);
-            if (estimate < least && worth_compacting(engine, id, estimate)) {
-                least = estimate;
-                best.id = id;
-                best.log = log;
+/* What a segment must be below to be remembered, with those that are. */
+static void set_bound(struct segment_search *search)
+{
+    search->bound = UINT32_MAX;
+    if (search->candidate_count == SEGMENT_CANDIDATES) {
+        search->bound = 0;
+        for (uint32_t i = 0; i < SEGMENT_CANDIDATES; i++) {
+            if (search->candidates[i].estimate > search->bound) {
+                search->bound = search->candidates[i].estimate;
             }
         }
     }
-    best.kept_max = UINT32_MAX;
+}
+
+/* A segment with little to keep: among the candidates, in place of the worst if they are many. */
+static void remember(struct segment_search *search, uint32_t id, uint32_t estimate)
+{
+    uint32_t place = search->candidate_count;
+
+    for (uint32_t i = 0; i < search->candidate_count; i++) {
+        if (search->candidates[i].id == id) {
+            return; /* it is looked at again before it is taken */
+        }
+        if (search->candidates[i].estimate == search->bound) {
+            place = i;
+        }
+    }
+    CHECK(place < SEGMENT_CANDIDATES);
+    search->candidate_count += place == search->candidate_count ? 1 : 0;
+    search->candidates[place] = (struct segment_candidate){id, estimate};
+    set_bound(search);
+}
+
+/* The id behind this one, around the end. */
+static uint32_t next_id(const struct larder_engine *engine, uint32_t id)
+{
+    return id + 1 < engine->log.fresh_next ? id + 1 : 1;
+}
+
+/* Look at the next LOOKS segments. Returns one that is all dead, or 0. */
+static uint32_t look_on(struct larder_engine *engine, uint32_t now_s)
+{
+    struct segment_search *search = &engine->search;
+    uint32_t count = engine->log.fresh_next - 1; /* that were ever used */
+
+    count = count < LOOKS ? count : LOOKS;
+    for (uint32_t looks = 0; looks < count; looks++) {
+        uint32_t id = search->next_id = next_id(engine, search->next_id);
+        uint32_t estimate;
+
+        search->barren++;
+        if (!takeable(engine, id)) {
+            continue;
+        }
+        if (all_dead(engine, id, now_s)) {
+            search->barren = 0;
+            return id;
+        }
+        estimate = segment_log_estimate(&engine->segments[id], now_s);
+        if (!worth_compacting(engine, id, estimate)) {
+            continue;
+        }
+        search->barren = 0;
+        if (estimate < search->bound) {
+            remember(search, id, estimate);
+        }
+    }
+    return 0;
+}
+
+/* The candidate with the least to keep by now, the oldest of equals, or 0; others are forgotten. */
+static uint32_t best_candidate(struct larder_engine *engine, uint32_t now_s)
+{
+    struct segment_search *search = &engine->search;
+    uint32_t best = 0;
+    uint32_t least = UINT32_MAX;
+    uint32_t i = 0;
+
+    while (i < search->candidate_count) {
+        uint32_t id = search->candidates[i].id;
+        uint32_t estimate = segment_log_estimate(&engine->segments[id], now_s);
+
+        if (!takeable(engine, id) || !worth_compacting(engine, id, estimate)) {
+            search->candidates[i] = search->candidates[--search->candidate_count];
+            continue;
+        }
+        search->candidates[i].estimate = estimate;
+        if (estimate < least || (estimate == least && engine->segments[id].sealed_sequence <
+                                                          engine->segments[best].sealed_sequence)) {
+            best = id;
+            least = estimate;
+        }
+        i++;
+    }
+    set_bound(search);
     return best;
+}
+
+/* An all-dead segment, else the one with the least to keep, of what is known. */
+static struct victim find_dead(struct larder_engine *engine, uint32_t now_s)
+{
+    uint32_t dead = look_on(engine, now_s);
+    uint32_t id = dead != 0 ? dead : best_candidate(engine, now_s);
+    struct victim victim = {
+        .id = id, .purpose = dead != 0 ? PURPOSE_DEAD : PURPOSE_COMPACT, .kept_max = UINT32_MAX};
+
+    if (id != 0) {
+        victim.log = atomic_load_explicit(&engine->segments[id].log, memory_order_relaxed);
+    }
+    return victim;
 }
 
 static uint32_t unpinned_tail(struct larder_thread *thread, uint32_t log)
@@ -442,23 +533,47 @@ static void account(struct larder_thread *thread, const struct victim *victim, b
                           memory_order_relaxed);
 }
 
-enum segment_reclaim_result segment_reclaim(struct larder_thread *thread, bool direct)
+/*
+ * Nothing was found in so many searches: is there anything left to look at? Who evicts stops where
+ * he was around once since there was something; who may not looks around each time.
+ */
+static bool search_on(const struct larder_engine *engine, uint32_t searches)
+{
+    uint32_t looked = engine->evict ? engine->search.barren : searches * LOOKS;
+
+    return searches < SEARCHES_MAX && looked < engine->log.fresh_next - 1;
+}
+
+/* A victim, taken, or none. Others get the lock between two searches. */
+static struct victim choose(struct larder_thread *thread)
 {
     struct larder_engine *engine = thread->engine;
+    struct victim victim;
+    uint32_t searches = 0;
+    bool more;
 
-    for (uint32_t chances = 0;; chances++) {
-        uint64_t began_ns = base_clock_monotonic_ns();
-        struct victim victim;
-        bool done;
-
+    do {
         segment_log_lock(engine);
-        victim = find_dead(engine, thread->now_s, false);
-        if (engine->evict && (victim.id == 0 || (victim.purpose == PURPOSE_COMPACT &&
-                                                 !room_to_keep(thread, victim.id, victim.log)))) {
+        victim = find_dead(engine, thread->now_s);
+        more = victim.id == 0 && search_on(engine, ++searches);
+        if (!more && engine->evict &&
+            (victim.id == 0 ||
+             (victim.purpose == PURPOSE_COMPACT && !room_to_keep(thread, victim.id, victim.log)))) {
             victim = find_oldest(thread);
         }
         take_victim(engine, &victim);
         segment_log_unlock(engine);
+    } while (more);
+    return victim;
+}
+
+enum segment_reclaim_result segment_reclaim(struct larder_thread *thread, bool direct)
+{
+    for (uint32_t chances = 0;; chances++) {
+        uint64_t began_ns = base_clock_monotonic_ns();
+        struct victim victim = choose(thread);
+        bool done;
+
         if (victim.id == 0 && victim.number == 0) {
             return SEGMENT_RECLAIM_NOTHING;
         }
@@ -475,53 +590,106 @@ enum segment_reclaim_result segment_reclaim(struct larder_thread *thread, bool d
     }
 }
 
-/* A large object that is flushed or expired, or 0. Under log.lock. */
-static uint32_t find_dead_large(const struct larder_engine *engine, uint32_t now_s)
+/* ---- what a second has expired: a look at everything, in steps ---- */
+
+/* From purge.next_id on, LOOKS of them. Returns one that is all dead, or 0. Under log.lock. */
+static uint32_t purge_segments(struct larder_engine *engine, uint32_t now_s)
 {
-    uint32_t looks = 0;
+    struct segment_purge *purge = &engine->purge;
 
-    for (uint32_t number = engine->large.tail; number != 0 && looks < LOOKS_MAX;
-         number = engine->large.objects[number].newer, looks++) {
-        const struct segment_item *item = engine->large.objects[number].item;
-        uint32_t expiry = segment_item_expiry(item, segment_item_state(item));
+    for (uint32_t looks = 0; purge->next_id < engine->log.fresh_next && looks < LOOKS; looks++) {
+        uint32_t id = purge->next_id++;
 
-        if (segment_flushed_at(engine, SLOT_LARGE | number) ||
-            segment_item_expired(expiry, now_s)) {
+        if (takeable(engine, id) && all_dead(engine, id, now_s)) {
+            return id;
+        }
+    }
+    return 0;
+}
+
+/* The same of large objects. */
+static uint32_t purge_large(struct larder_engine *engine, uint32_t now_s)
+{
+    struct segment_purge *purge = &engine->purge;
+
+    for (uint32_t looks = 0; purge->next_number < engine->large.fresh_next && looks < LOOKS;
+         looks++) {
+        uint32_t number = purge->next_number++;
+
+        if (segment_large_dead(engine, number, now_s)) {
             return number;
         }
     }
     return 0;
 }
 
+/* Can anything have expired, or been flushed, since the last look began? Time moves in seconds. */
+static bool purge_due(const struct larder_engine *engine, uint32_t now_s)
+{
+    return engine->purge.done_s != now_s ||
+           engine->purge.done_flush != atomic_load(&engine->flush_sequence);
+}
+
+static void purge_begin(struct larder_engine *engine, uint32_t now_s)
+{
+    struct segment_purge *purge = &engine->purge;
+
+    purge->next_id = 1;
+    purge->next_number = 1;
+    purge->began_s = now_s;
+    purge->began_flush = atomic_load(&engine->flush_sequence);
+}
+
+/* Under log.lock. Returns false when everything has been looked at. */
+static bool purge_step(struct larder_engine *engine, uint32_t now_s, struct victim *ret_victim)
+{
+    struct segment_purge *purge = &engine->purge;
+
+    *ret_victim = (struct victim){.purpose = PURPOSE_DEAD, .kept_max = UINT32_MAX};
+    if (purge->next_id < engine->log.fresh_next) {
+        ret_victim->id = purge_segments(engine, now_s);
+        if (ret_victim->id != 0) {
+            ret_victim->log =
+                atomic_load_explicit(&engine->segments[ret_victim->id].log, memory_order_relaxed);
+        }
+        return true;
+    }
+    if (purge->next_number < engine->large.fresh_next) {
+        ret_victim->number = purge_large(engine, now_s);
+        return true;
+    }
+    return false;
+}
+
 bool segment_reclaim_expired(struct larder_thread *thread)
 {
     struct larder_engine *engine = thread->engine;
-    uint64_t flushed = atomic_load(&engine->flush_sequence);
+    struct segment_purge *purge = &engine->purge;
     uint64_t began_ns = base_clock_monotonic_ns();
     struct victim victim;
+    bool more;
 
-    /* Time moves in seconds; nothing new expires before the next one. */
-    if (engine->purged_s == thread->now_s && engine->purged_flush == flushed) {
-        return false;
+    if (purge->next_id == 0) { /* none is under way */
+        if (!purge_due(engine, thread->now_s)) {
+            return false;
+        }
+        purge_begin(engine, thread->now_s);
     }
     segment_log_lock(engine);
-    victim = find_dead(engine, thread->now_s, true);
-    if (victim.id == 0) {
-        victim.purpose = PURPOSE_DEAD;
-        victim.number = find_dead_large(engine, thread->now_s);
-    }
+    more = purge_step(engine, thread->now_s, &victim);
     take_victim(engine, &victim);
     segment_log_unlock(engine);
-    if (victim.id == 0 && victim.number == 0) {
-        engine->purged_s = thread->now_s;
-        engine->purged_flush = flushed;
-        return false;
-    }
     if (victim.id != 0) {
         (void)reclaim_segment(thread, &victim);
-    } else {
+        account(thread, &victim, false, began_ns);
+    } else if (victim.number != 0) {
         (void)reclaim_large(thread, &victim, true);
+        account(thread, &victim, false, began_ns);
     }
-    account(thread, &victim, false, began_ns);
-    return true;
+    if (!more) {
+        purge->next_id = 0;
+        purge->done_s = purge->began_s;
+        purge->done_flush = purge->began_flush;
+    }
+    return more || purge_due(engine, thread->now_s);
 }

@@ -32,9 +32,32 @@ enum {
     SEGMENT_ENGINE_MAGIC = 0x5e94e47e,
     SEGMENT_THREAD_MAGIC = 0x5e97c0de,
     SEGMENT_GROW_FACTOR_MAX = 4, /* resize() goes up to this many times the first memory_max */
+    SEGMENT_CANDIDATES = 32,     /* segments remembered for compaction */
 };
 
 #define SEGMENT_HUGE_PAGES_MIN (256ull << 20) /* caches of this size ask for huge pages */
+
+/* Where the search for segments that nobody misses stands. reclaim.c's, under log.lock. */
+struct segment_search {
+    uint32_t next_id;         /* the segment to be looked at next */
+    uint32_t barren;          /* segments looked at since the last that was worth it */
+    uint32_t bound;           /* bytes: who has as much is no candidate */
+    uint32_t candidate_count; /* seen to have little to keep; they may have changed since */
+    struct segment_candidate {
+        uint32_t id;
+        uint32_t estimate; /* bytes that could be read when it was seen */
+    } candidates[SEGMENT_CANDIDATES];
+};
+
+/* The look at everything that a second may have expired, in steps. tick()'s alone. */
+struct segment_purge {
+    uint32_t next_id;     /* segment */
+    uint32_t next_number; /* large object */
+    uint32_t began_s;     /* what was over by then is what is looked for */
+    uint64_t began_flush; /* the flush_sequence of that moment */
+    uint32_t done_s;      /* the same of the last look that was finished */
+    uint64_t done_flush;
+};
 
 struct larder_engine {
     /* Constant after open(), and what every get() reads. */
@@ -65,8 +88,8 @@ struct larder_engine {
 
     pthread_mutex_t grow_lock BASE_ALIGNED(64); /* one thread moves stripes at a time */
     pthread_mutex_t guest_lock; /* scan() and pins() take turns in the guest context */
-    uint32_t purged_s;          /* tick()'s: what is over by then has been looked for */
-    uint64_t purged_flush;      /* tick()'s: the flush_sequence of that look */
+    struct segment_search search;
+    struct segment_purge purge;
     uint64_t counters_base[SEGMENT_COUNTER_COUNT]; /* at stats_reset(); under guest_lock */
 };
 
@@ -224,7 +247,7 @@ enum segment_reclaim_result {
 
 /* Reclaim one segment or large object. */
 enum segment_reclaim_result segment_reclaim(struct larder_thread *thread, bool direct);
-/* Reclaim what is expired or flushed as a whole. Returns true when something was. */
+/* tick(): a step of reclaiming what is expired or flushed as a whole. True: there is more to do. */
 bool segment_reclaim_expired(struct larder_thread *thread);
 
 /* ---- reserve.c ---- */

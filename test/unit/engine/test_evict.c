@@ -224,6 +224,77 @@ static void test_mostly_dead_is_compacted(void **state)
     }
 }
 
+/* A cache of 512 segments: more than one choice of a victim looks at. */
+static void open_many_segments(struct rig *rig)
+{
+    struct larder_config config = small_config();
+
+    config.memory_max = 4ull * MEMORY;
+    rig_open_config(rig, NULL, config);
+    assert_int_equal(rig->ops->resize(rig->engine, 16ull * MEMORY), LARDER_OK);
+    assert_int_equal(detail(rig, "segment_size"), 65536);
+}
+
+static void test_expired_goes_first_of_many(void **state)
+{
+    enum { SEGMENTS = 450 };
+    uint64_t next = 1000;
+    struct rig rig;
+
+    (void)state;
+    open_many_segments(&rig);
+    for (; next < 1000 + SEGMENTS * PER_SEGMENT; next++) {
+        put_number(&rig, next, next / PER_SEGMENT % 3 == 0 ? 0 : 1010);
+    }
+    for (uint64_t i = 0; i < PER_SEGMENT; i++) {
+        put_number(&rig, next + i, 0);
+    }
+    assert_int_equal(rig.evicted, 0);
+    rig.now_s = 1010;
+    rig_tick(&rig);
+    /* All that are alone among their like; the others share a segment with what stays. */
+    assert_true(rig.expired > (SEGMENTS / 3 - 2) * PER_SEGMENT);
+    assert_int_equal(rig.evicted, 0);
+    /* And in the next second. */
+    for (uint64_t i = 0; i < 2 * PER_SEGMENT; i++) {
+        put_number(&rig, 500000 + i, 1011);
+    }
+    for (uint64_t i = 0; i < PER_SEGMENT; i++) {
+        put_number(&rig, 600000 + i, 0);
+    }
+    rig.expired = 0;
+    rig.now_s = 1011;
+    rig_tick(&rig);
+    assert_true(rig.expired >= PER_SEGMENT);
+    rig_close(&rig);
+}
+
+/* The garbage is where one look does not reach. Nothing that can be read goes before it. */
+static void test_garbage_is_found_among_many(void **state)
+{
+    enum { FULL = 300, HOLED = 160 };
+    uint64_t next = 1000;
+    struct rig rig;
+
+    (void)state;
+    open_many_segments(&rig);
+    for (; next < 1000 + (FULL + HOLED) * PER_SEGMENT; next++) {
+        put_number(&rig, next, 0);
+    }
+    for (uint64_t i = 1000 + FULL * PER_SEGMENT; i < next; i++) {
+        char text[RIG_KEY_SIZE];
+        if (i % 3 != 0) {
+            assert_int_equal(rig_remove(&rig, rig_numbered(text, i).data, 0), LARDER_OK);
+        }
+    }
+    for (uint64_t i = 0; i < (HOLED - 60) * PER_SEGMENT; i++) {
+        put_number(&rig, next + i, 0);
+    }
+    assert_true(detail(&rig, "reclaims_compact") > HOLED / 2);
+    assert_int_equal(rig.evicted, 0);
+    rig_close(&rig);
+}
+
 static void test_emptied_segments_come_back_at_once(void **state)
 {
     struct rig *rig = *state;
@@ -505,6 +576,8 @@ int main(void)
         TEST(test_old_ghosts_are_forgotten),
         TEST(test_expired_goes_first),
         TEST(test_mostly_dead_is_compacted),
+        cmocka_unit_test(test_expired_goes_first_of_many),
+        cmocka_unit_test(test_garbage_is_found_among_many),
         TEST(test_emptied_segments_come_back_at_once),
         TEST(test_cas_outlives_relocation),
         TEST(test_reservations_stay),
