@@ -14,7 +14,7 @@ struct error_row {
 
 static const struct error_row error_rows[PROTO_ERROR_COUNT] = {
     [PROTO_ERROR_NONE] = {"NONE", {"", 0}},
-#define PROTO_ERROR(name, line, about)                                                             \
+#define PROTO_ERROR(name, status, line, about)                                                     \
     [PROTO_ERROR_##name] = {#name, {line "\r\n", sizeof(line "\r\n") - 1}},
 #include "proto/errors.def"
 #undef PROTO_ERROR

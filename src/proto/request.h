@@ -2,7 +2,7 @@
 /*
  * One request and one reply, in no protocol's words.
  *
- * Text, meta and (to come) binary all parse into struct proto_request and are written from struct
+ * Text, meta and binary all parse into struct proto_request and are written from struct
  * proto_reply, so a command's meaning is coded once, in src/server, for all of them.
  * Slices point into the input buffer: borrowed until the buffer's bytes are consumed.
  */
@@ -36,7 +36,7 @@ enum proto_store_mode {
     PROTO_STORE_REPLACE,
     PROTO_STORE_APPEND,
     PROTO_STORE_PREPEND,
-    PROTO_STORE_CAS, /* text `cas`; meta and binary use `has_cas` with any other mode */
+    PROTO_STORE_CAS, /* text `cas`; meta and binary set CAS_COMPARE with any other mode */
 };
 
 /* Meta flags a request carries, one bit per letter; also what text needs of them. */
@@ -50,7 +50,7 @@ enum proto_flag {
     PROTO_FLAG_KEY_RETURN = 1u << 6,   /* k */
     PROTO_FLAG_LAST_ACCESS = 1u << 7,  /* l */
     PROTO_FLAG_OPAQUE = 1u << 8,       /* O: `opaque` */
-    PROTO_FLAG_QUIET = 1u << 9,        /* q */
+    PROTO_FLAG_QUIET = 1u << 9,        /* q; the binary opcodes that end in Q */
     PROTO_FLAG_SIZE_RETURN = 1u << 10, /* s */
     PROTO_FLAG_TTL_RETURN = 1u << 11,  /* t (mg, ma) */
     PROTO_FLAG_TTL_SET = 1u << 12,     /* T: `exptime`; also text gat/gats, touch */
@@ -83,6 +83,9 @@ enum { PROTO_RETURN_MAX = 8 }; /* letters: O k c f h l s t, each once at most */
  *   meta       otherwise everything from `key` but `keys` and `arguments`; absent flags are 0,
  *              delta is 1
  *   FLUSH_ALL  exptime (0 when absent); VERBOSITY delta: the level, CACHE_MEMLIMIT delta: MiB
+ *   binary     the binary_ fields and vbucket always; otherwise as meta, with key repeated in keys
+ *              and arguments, and value_size: 0 but for STORE, SASL_AUTH and SASL_STEP
+ *   SASL_AUTH  key: the mechanism; value_size bytes of data follow; SASL_STEP the same
  *   others     arguments
  * The parsers leave the rest as it was: clearing it all costs more than parsing a get.
  */
@@ -113,7 +116,8 @@ struct proto_request {
     uint64_t value_size;         /* STORE: bytes of the data block, without its \r\n */
     uint32_t client_flags;       /* flags, F */
     uint32_t binary_opaque;      /* binary; echoed */
-    uint16_t vbucket;            /* binary */
+    uint16_t vbucket;            /* binary; for a cluster to come, nobody looks at it yet */
+    uint8_t binary_opcode;       /* binary; echoed */
     char opaque[BASE_OPAQUE_SIZE_MAX + 1]; /* meta O, without the letter; no NUL */
     char key_bytes[BASE_KEY_SIZE_MAX + 2]; /* where a base64 key is decoded to */
 };
@@ -135,7 +139,7 @@ enum proto_status {
 /* Every refusal of the protocols; errors.def gives each its line, and no two rows share their words. */
 enum proto_error {
     PROTO_ERROR_NONE, /* say nothing: refused under noreply */
-#define PROTO_ERROR(name, line, about) PROTO_ERROR_##name,
+#define PROTO_ERROR(name, status, line, about) PROTO_ERROR_##name,
 #include "proto/errors.def"
 #undef PROTO_ERROR
     PROTO_ERROR_COUNT

@@ -31,6 +31,12 @@ static enum server_done run_get(struct server_call *call)
     return call->request->dialect == PROTO_META ? server_cmd_meta_get(call) : server_cmd_get(call);
 }
 
+/* Without a log-in to offer memcached knows of none. */
+static enum server_done run_unknown(struct server_call *call)
+{
+    return server_reply_error(call, PROTO_ERROR_UNKNOWN);
+}
+
 static const handler_fn handlers[PROTO_OP_COUNT] = {
     [PROTO_OP_GET] = run_get,
     [PROTO_OP_STORE] = server_cmd_store,
@@ -54,6 +60,9 @@ static const handler_fn handlers[PROTO_OP_COUNT] = {
     [PROTO_OP_REFRESH_CERTS] = server_cmd_refresh_certs,
     [PROTO_OP_DEBUGTIME] = server_cmd_debugtime,
     [PROTO_OP_MISBEHAVE] = server_cmd_misbehave,
+    [PROTO_OP_SASL_LIST] = run_unknown,
+    [PROTO_OP_SASL_AUTH] = run_unknown,
+    [PROTO_OP_SASL_STEP] = run_unknown,
 };
 
 struct larder_key server_key(struct base_slice key)
