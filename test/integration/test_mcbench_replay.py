@@ -161,6 +161,18 @@ def test_sizes_side_by_side_and_equal_memory(tmp_path, numbers):
     assert second["peak_rss_kib"] <= first["peak_rss_kib"]
 
 
+def test_values_of_a_given_size(tmp_path):
+    path, out = tmp_path / "trace.keys", tmp_path / "out.json"
+    path.write_text("a\nb\na\n")
+    for tenants in 1, 2:
+        with Server(["-m", "64"]) as server:
+            mcbench("--trace", path, "--value-size", 1234, "--tenants", tenants, "--json", out,
+                    "--address", f"127.0.0.1:{server.port}")
+        row, = rows_of(out)
+        assert (row["hits"], row["hit_bytes"], row["value_size"]) == (tenants, 1234 * tenants, "1234")
+    assert "etc" in mcbench("--trace", path, "--value-size", "large", "--address", "x", status=2)
+
+
 def test_what_is_wrong_is_said(tmp_path):
     path = tmp_path / "trace.csv"
     path.write_text("0,a,1,10,1,get,0\n0,a,1,10,1,steal,0\n")

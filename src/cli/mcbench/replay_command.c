@@ -15,6 +15,7 @@
 #include "cli/mcbench/command.h"
 #include "cli/mcbench/replay_rows.h"
 #include "cli/mcbench/results.h"
+#include "cli/mcbench/words.h"
 
 static const char HELP[] =
     "usage: mcbench replay --trace [FORMAT:]FILE (--server NAME=COMMAND | --address ADDRESS) "
@@ -42,6 +43,9 @@ static const char HELP[] =
     "most\n"
     "                         that takes no more than the first took\n"
     "  --rss-least MIB        for --tenants auto (40)\n"
+    "  --value-size SIZES     bytes, of a trace that has no sizes: N, N-M, or etc (as in "
+    "Facebook's "
+    "pool)\n"
     "  --protocol text|meta   (text)\n"
     "  --window N             requests that go out together, 1..1024 (64)\n"
     "  --unix                 the servers listen on UNIX sockets\n"
@@ -58,13 +62,14 @@ static const char HELP[] =
     "  mcbench replay --trace cluster052.sort.zst --share 5 --share 20 --tenants auto --server "
     "...\n";
 
-enum { LIST_MAX = 16, MIB = 1 << 20 };
+enum { LIST_MAX = 16, MIB = 1 << 20, VALUE_SIZE_MAX = 1 << 30 };
 
 struct settings {
     struct base_option_list traces, servers, memories, shares;
     const char *address;
     const char *tenants;
     const char *json;
+    const char *value_size;
     uint64_t requests, rss_least_mb;
     uint32_t window;
     enum bench_protocol protocol;
@@ -90,6 +95,7 @@ static const struct base_option ROWS[] = {
      .min = 1,
      .max = 1 << 20,
      FIELD(rss_least_mb)},
+    {.name = "value-size", .kind = BASE_OPTION_TEXT, .preset = "etc", FIELD(value_size)},
     {.name = "protocol",
      .kind = BASE_OPTION_CHOICE,
      .preset = "text",
@@ -120,6 +126,7 @@ struct session {
     json_t *results;
     const char *title; /* of the trace at hand: its file's name */
     struct bench_source_plan source_plan;
+    struct bench_sizes value_sizes;
     struct bench_source_survey alone;  /* of one tenant */
     struct bench_source_survey survey; /* of all */
     uint64_t shown;                    /* requests in the last head; 0: none of this trace */
@@ -159,10 +166,15 @@ static int read_servers(struct session *session)
     return 0;
 }
 
-static int check_settings(const struct session *session)
+static int check_settings(struct session *session)
 {
     const struct settings *settings = &session->settings;
     const char *missing = NULL;
+
+    if (!bench_words_sizes(settings->value_size, 0, VALUE_SIZE_MAX, &session->value_sizes)) {
+        return wrong("value-size", settings->value_size,
+                     "must be N, N-M or etc, at most 2^30 bytes");
+    }
 
     if (settings->traces.count == 0) {
         missing = "--trace says what to replay";
@@ -190,7 +202,9 @@ static int read_trace(struct session *session, const char *text)
     const char *colon = strchr(text, ':');
     const char *slash;
 
-    *plan = (struct bench_source_plan){.path = text, .requests_max = session->settings.requests};
+    *plan = (struct bench_source_plan){.path = text,
+                                       .requests_max = session->settings.requests,
+                                       .value_sizes = &session->value_sizes};
     if (colon != NULL &&
         bench_trace_find_format((struct base_slice){text, (size_t)(colon - text)}, &plan->format)) {
         plan->path = colon + 1;
@@ -324,6 +338,7 @@ static int compare_servers(struct session *session, struct bench_source *source,
                                       .server = server->name,
                                       .line = server->line,
                                       .share = share,
+                                      .value_size = session->settings.value_size,
                                       .memory_bytes = memory_bytes,
                                       .base_misses = base_misses,
                                       .tenant_count = session->source_plan.tenant_count,

@@ -120,10 +120,10 @@ static bool fill(json_t *entry, const struct bench_replay_row *row)
 
 bool bench_replay_rows_add(json_t *results, const struct bench_replay_row *row)
 {
-    json_t *entry =
-        json_pack("{s:s, s:s, s:o, s:o}", "trace", row->trace, "server", row->server,
-                  "working_set_share", row->share > 0 ? json_real(row->share) : json_null(),
-                  "latency", bench_report_latency(row->bout->result.latency));
+    json_t *entry = json_pack("{s:s, s:s, s:s, s:o, s:o}", "trace", row->trace, "server",
+                              row->server, "value_size", row->value_size, "working_set_share",
+                              row->share > 0 ? json_real(row->share) : json_null(), "latency",
+                              bench_report_latency(row->bout->result.latency));
 
     if (entry == NULL || !fill(entry, row) || !add_server(results, row)) {
         json_decref(entry);

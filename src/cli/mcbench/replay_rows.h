@@ -14,8 +14,9 @@
 struct bench_replay_row {
     const char *trace;
     const char *server;
-    const char *line; /* the server's command; NULL: it runs already */
-    double share;     /* of the working set; 0: a size was named */
+    const char *line;       /* the server's command; NULL: it runs already */
+    double share;           /* of the working set; 0: a size was named */
+    const char *value_size; /* as it was asked for, where the trace has none */
     uint64_t memory_bytes;
     uint64_t base_misses; /* the first server's; 0: this is the first */
     uint32_t tenant_count;

@@ -11,7 +11,7 @@
 #include "cli/mcbench/sizes.h"
 
 static const struct bench_sizes KEY_SIZES = {.kind = BENCH_SIZE_RANGE, .min = 20, .max = 40};
-static const struct bench_sizes VALUE_SIZES = {.kind = BENCH_SIZE_ETC};
+static const struct bench_sizes ETC_SIZES = {.kind = BENCH_SIZE_ETC};
 
 enum { DIGITS = 16 /* hexadecimal, of a number */ };
 
@@ -50,19 +50,26 @@ static void spell(uint64_t number, uint32_t size, char *out)
     }
 }
 
+static uint32_t made_up_value_size(const struct bench_source_plan *plan, uint64_t number)
+{
+    return bench_sizes_value(plan->value_sizes == NULL ? &ETC_SIZES : plan->value_sizes,
+                             mix(~number));
+}
+
 /* The key's text and the sizes that the trace does not say. */
-static void complete(struct bench_source_request *request)
+static void complete(const struct bench_source_plan *plan, struct bench_source_request *request)
 {
     if (!request->is_sized) {
         request->key_size = bench_sizes_key(&KEY_SIZES, mix(request->number + 1));
-        request->value_size = bench_sizes_value(&VALUE_SIZES, mix(~request->number));
+        request->value_size = made_up_value_size(plan, request->number);
     } else if (request->key_size < DIGITS) {
         request->key_size = DIGITS;
     }
     spell(request->number, request->key_size, request->key);
 }
 
-static void from_trace(const struct bench_trace_request *traced,
+static void from_trace(const struct bench_source_plan *plan,
+                       const struct bench_trace_request *traced,
                        struct bench_source_request *request)
 {
     request->number = traced->number;
@@ -73,11 +80,11 @@ static void from_trace(const struct bench_trace_request *traced,
     request->key_size =
         traced->key_size < BASE_KEY_SIZE_MAX ? traced->key_size : (uint32_t)BASE_KEY_SIZE_MAX;
     if (traced->key.size == 0) {
-        complete(request);
+        complete(plan, request);
         return;
     }
     if (!traced->has_sizes) {
-        request->value_size = bench_sizes_value(&VALUE_SIZES, mix(~request->number));
+        request->value_size = made_up_value_size(plan, request->number);
     }
     request->key_size = (uint32_t)traced->key.size;
     memcpy(request->key, traced->key.data, traced->key.size);
@@ -197,7 +204,7 @@ static int next_of_tenants(struct bench_source *source, struct bench_source_requ
     request->is_sized = record->is_sized;
     request->key_size = record->key_size;
     request->value_size = record->value_size;
-    complete(request);
+    complete(&source->plan, request);
     return 1;
 }
 
@@ -216,7 +223,7 @@ int bench_source_next(struct bench_source *source, struct bench_source_request *
     result = bench_trace_file_next(source->file, &traced, complaint);
     if (result == 1) {
         source->taken++;
-        from_trace(&traced, ret_request);
+        from_trace(&source->plan, &traced, ret_request);
     }
     return result;
 }

@@ -2,7 +2,8 @@
 /*
  * The requests that a replay sends: a trace's, with sizes where the trace has none, and perhaps with several tenants.
  *
- * Sizes of traces without any follow from the key: keys of 20..40 bytes, values of Facebook's ETC pool (sizes.h).
+ * Sizes of traces without any follow from the key: keys of 20..40 bytes, values of Facebook's ETC pool (sizes.h) or as the plan
+ * says.
  *
  * Tenants are copies of the trace with key spaces of their own. They take turns, a request each, and every one begins at another
  * place and wraps around, so that they are not at the same place at the same time. So a working set can be had that is large beside
@@ -12,12 +13,14 @@
 #define LARDER_MCBENCH_SOURCE_H
 
 #include "cli/mcbench/trace_file.h"
+#include "cli/mcbench/work.h"
 
 struct bench_source_plan {
     const char *path; /* borrowed as long as the source lives */
     enum bench_trace_format format;
     uint64_t requests_max; /* of the trace; 0: all of them */
     uint32_t tenant_count; /* 1: the trace as it is, read as a stream. More: it is held in memory */
+    const struct bench_sizes *value_sizes; /* where the trace has none; borrowed. NULL: ETC */
 };
 
 enum { BENCH_SOURCE_TENANTS_MAX = 4096 };
