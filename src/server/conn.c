@@ -515,7 +515,8 @@ static const struct net_stream_handler handler = {
     .on_close = on_close,
 };
 
-int server_conn_open(struct server_worker *worker, int fd, const struct net_address *peer)
+int server_conn_open(struct server_worker *worker, const struct server_listener *from, int fd,
+                     const struct net_address *peer)
 {
     struct server_conn *conn = calloc(1, sizeof(*conn));
     if (conn == NULL) {
@@ -524,6 +525,7 @@ int server_conn_open(struct server_worker *worker, int fd, const struct net_addr
     }
     conn->magic = SERVER_CONN_MAGIC;
     conn->worker = worker;
+    conn->listener = from;
     conn->peer = *peer;
     conn->id = atomic_fetch_add_explicit(&worker->server->conn_ids, 1, memory_order_relaxed) + 1;
     conn->last_command_s = server_now_s(worker);

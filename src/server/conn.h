@@ -10,9 +10,12 @@
 /* Room for the requests a worker parses together. Given; free() it. NULL: no memory. */
 struct server_batch *server_batch_create(void);
 
-/* fd is given, even on failure. Returns 0 or -errno. The caller has counted it in conn_count. */
-BASE_MUST_USE int server_conn_open(struct server_worker *worker, int fd,
-                                   const struct net_address *peer);
+/*
+ * fd is given, even on failure; `from`, the listener it came in by, is borrowed for the server's life. Returns 0 or -errno. The
+ * caller has counted it in conn_count.
+ */
+BASE_MUST_USE int server_conn_open(struct server_worker *worker, const struct server_listener *from,
+                                   int fd, const struct net_address *peer);
 /* Close every connection of the worker, after a last attempt to send what it owes. */
 void server_conn_close_all(struct server_worker *worker);
 /* Close those that said nothing for -o idle_timeout seconds. */

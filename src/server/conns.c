@@ -84,8 +84,8 @@ static int by_descriptor(const void *a, const void *b)
 
 static void note_listeners(struct survey *survey)
 {
-    for (uint32_t i = 0; i < survey->server->listen_fd_count && make_room(survey); i++) {
-        int fd = survey->server->listen_fds[i];
+    for (uint32_t i = 0; i < survey->server->listener_count && make_room(survey); i++) {
+        int fd = survey->server->listeners[i].fd;
         struct net_address address;
         char text[NET_ADDRESS_TEXT_MAX];
         if (net_sock_name(fd, &address) != 0) {

@@ -208,11 +208,11 @@ static int open_address(const struct server_config *config,
 {
     const char *host = address->host[0] != '\0' ? address->host : NULL;
     const char *what = "too many sockets";
+    int fds[SERVER_LISTENER_MAX];
     int opened = -EMFILE;
 
     if (listeners->count < SERVER_LISTENER_MAX) {
-        opened = net_sock_listen(host, address->port, (int)config->backlog,
-                                 listeners->fds + listeners->count,
+        opened = net_sock_listen(host, address->port, (int)config->backlog, fds,
                                  SERVER_LISTENER_MAX - listeners->count, &what);
     }
     if (opened < 0) {
@@ -223,7 +223,9 @@ static int open_address(const struct server_config *config,
                  resolving ? gai_strerror(opened) : strerrordesc_np(-opened));
         return EX_OSERR;
     }
-    listeners->count += (size_t)opened;
+    for (int i = 0; i < opened; i++) {
+        listeners->items[listeners->count++] = (struct server_listener){.fd = fds[i]};
+    }
     return 0;
 }
 
@@ -232,7 +234,7 @@ static void mark_sockets(const struct server_config *config,
                          const struct server_listeners *listeners)
 {
     for (size_t i = 0; config->socket_mark != 0 && i < listeners->count; i++) {
-        if (setsockopt(listeners->fds[i], SOL_SOCKET, SO_MARK, &config->socket_mark,
+        if (setsockopt(listeners->items[i].fd, SOL_SOCKET, SO_MARK, &config->socket_mark,
                        sizeof config->socket_mark) != 0) {
             base_log(BASE_LOG_ERROR, "option -o sock_cookie_id: cannot mark a socket: %s",
                      strerrordesc_np(errno));
@@ -273,7 +275,7 @@ static void write_port_file(const char *path, const struct server_listeners *lis
         return;
     }
     for (size_t i = 0; i < listeners->count; i++) {
-        write_port(file, listeners->fds[i]);
+        write_port(file, listeners->items[i].fd);
     }
     if (fclose(file) != 0 || rename(draft, path) != 0) {
         base_log(BASE_LOG_ERROR, "MEMCACHED_PORT_FILENAME: cannot write %s: %s", path,
@@ -303,12 +305,15 @@ static int open_ports(const struct server_config *config, struct server_listener
 int server_listener_open_tcp(const struct server_config *config, struct server_listeners *listeners)
 {
     const char *port_file = secure_getenv("MEMCACHED_PORT_FILENAME");
-    const int activated = net_sock_activated(listeners->fds, SERVER_LISTENER_MAX);
+    int fds[SERVER_LISTENER_MAX];
+    const int activated = net_sock_activated(fds, SERVER_LISTENER_MAX);
 
     if (activated == 0 && config->unix_path != NULL) {
         return 0;
     }
-    listeners->count = (size_t)activated;
+    for (int i = 0; i < activated; i++) {
+        listeners->items[listeners->count++] = (struct server_listener){.fd = fds[i]};
+    }
     if (activated == 0 && open_ports(config, listeners) != 0) {
         return EX_OSERR;
     }
@@ -331,7 +336,7 @@ int server_listener_open_unix(const struct server_config *config,
         return 0;
     }
     error = net_sock_listen_unix(config->unix_path, (int)config->backlog, config->unix_mode,
-                                 &listeners->fds[0], &what);
+                                 &listeners->items[0].fd, &what);
     if (error < 0) {
         base_log(BASE_LOG_ERROR, "failed to listen on UNIX socket %s: %s: %s", config->unix_path,
                  what, strerrordesc_np(-error));
@@ -345,8 +350,8 @@ int server_listener_open_unix(const struct server_config *config,
 void server_listener_close(struct server_listeners *listeners)
 {
     for (size_t i = 0; i < listeners->count; i++) {
-        if (listeners->fds[i] >= 0) {
-            (void)close(listeners->fds[i]);
+        if (listeners->items[i].fd >= 0) {
+            (void)close(listeners->items[i].fd);
         }
     }
     if (listeners->unix_path != NULL) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * From -l, -p and -s, or from systemd, to a list of listening descriptors.
+ * From -l, -p and -s, or from systemd, to a list of listening sockets.
  *
  * Start-up only, one thread. What is wrong is logged here, with the address it was wrong for; the
  * functions return an exit code: 0, or EX_OSERR as memcached does.
@@ -20,9 +20,15 @@ enum {
     SERVER_LISTENER_HOST_MAX = 256, /* bytes of a host name, its NUL included; DNS allows 253 */
 };
 
+/* A socket that is listened on, and what its clients have in common. */
+struct server_listener {
+    int fd;
+};
+
 /* Zero-initialise. */
 struct server_listeners {
-    int fds[SERVER_LISTENER_MAX]; /* given; -1: handed on to somebody else */
+    struct server_listener
+        items[SERVER_LISTENER_MAX]; /* fd given; -1: handed on to somebody else */
     size_t count;
     const char *unix_path; /* created by us, removed by server_listener_close(); NULL: none */
 };

@@ -39,13 +39,13 @@ static int open_sockets(const struct server_config *config, const struct server_
 static int hand_over(struct server *server, struct server_listeners *listeners)
 {
     for (size_t i = 0; i < listeners->count; i++) {
-        const int error = server_listen(server, listeners->fds[i]);
+        const int error = server_listen(server, &listeners->items[i]);
 
         if (error != 0) {
             base_log(BASE_LOG_ERROR, "cannot accept clients: %s", strerrordesc_np(-error));
             return EX_OSERR;
         }
-        listeners->fds[i] = -1;
+        listeners->items[i].fd = -1;
     }
     return 0;
 }

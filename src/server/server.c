@@ -266,15 +266,15 @@ int server_create(const struct server_config *config, struct server **ret_server
     return 0;
 }
 
-int server_listen(struct server *server, int fd)
+int server_listen(struct server *server, const struct server_listener *listener)
 {
     CHECK_OBJ(server, SERVER_MAGIC);
-    if (server->listen_fd_count == SERVER_LISTENER_MAX) {
+    if (server->listener_count == SERVER_LISTENER_MAX) {
         base_log(BASE_LOG_ERROR, "more than %d sockets to listen on", SERVER_LISTENER_MAX);
-        close(fd);
+        close(listener->fd);
         return -E2BIG;
     }
-    server->listen_fds[server->listen_fd_count++] = fd;
+    server->listeners[server->listener_count++] = *listener;
     return 0;
 }
 
@@ -360,8 +360,8 @@ void server_destroy(struct server **server_pointer)
         server_worker_fini(&server->workers[i]);
     }
     free(server->workers);
-    for (uint32_t i = 0; i < server->listen_fd_count; i++) {
-        close(server->listen_fds[i]);
+    for (uint32_t i = 0; i < server->listener_count; i++) {
+        close(server->listeners[i].fd);
     }
     if (server->engine != NULL) {
         server->engine_ops->close(&server->engine);

@@ -14,14 +14,18 @@
 
 struct server;
 struct server_config;
+struct server_listener;
 
 /*
  * Open the engine and make the workers; no thread runs yet. `config` is borrowed for the server's
  * life. Returns 0 and *ret_server (given), or -errno; the reason has been logged.
  */
 BASE_MUST_USE int server_create(const struct server_config *config, struct server **ret_server);
-/* Accept clients from `fd` (bound, listening, non-blocking; given). Before server_run(). 0 or -errno. */
-BASE_MUST_USE int server_listen(struct server *server, int fd);
+/*
+ * Accept clients from the listener: copied; its descriptor is bound, listening, non-blocking, and given even on failure. Before
+ * server_run(). Returns 0 or -errno.
+ */
+BASE_MUST_USE int server_listen(struct server *server, const struct server_listener *listener);
 /* Start the threads and wait until server_stop(). Returns 0, or -errno when a thread cannot start. */
 BASE_MUST_USE int server_run(struct server *server);
 /*

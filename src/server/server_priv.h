@@ -73,6 +73,13 @@ struct server_prefixes;
 struct server_conn;
 struct server_batch;
 
+/* A worker at one of the server's listeners. */
+struct server_accepting {
+    struct server_worker *worker;
+    const struct server_listener *from; /* borrowed */
+    struct net_listener *net;           /* NULL: not yet, or no more */
+};
+
 struct server_worker {
     uint32_t magic;
     uint32_t index;
@@ -80,8 +87,8 @@ struct server_worker {
     pthread_t thread;
     struct net_loop *loop;
     struct larder_thread *engine_thread;
-    struct net_listener *listeners[SERVER_LISTENER_MAX];
-    struct server_conn *conns; /* list head */
+    struct server_accepting accepting[SERVER_LISTENER_MAX]; /* as the server's listeners */
+    struct server_conn *conns;                              /* list head */
     _Atomic uint32_t conn_count;
     uint64_t buffered_size; /* bytes of values in blocks, on their way; upload.c */
     uint32_t now_s;         /* this turn's time */
@@ -105,8 +112,8 @@ struct server {
     uint32_t conn_max;
     struct server_worker *workers;
     uint32_t worker_count;
-    int listen_fds[SERVER_LISTENER_MAX];
-    uint32_t listen_fd_count;
+    struct server_listener listeners[SERVER_LISTENER_MAX];
+    uint32_t listener_count;
     struct server_watch *watch;       /* who follows what happens; watch.c */
     struct server_prefixes *prefixes; /* stats detail; prefix.c */
 
@@ -163,11 +170,12 @@ struct server_conn {
     enum server_conn_state state;
     uint64_t id;
     uint32_t last_command_s;
-    bool waits_for_value;         /* COMMAND: a short data block is not whole yet */
-    bool idle_kicked;             /* closed by -o idle_timeout */
-    bool cut_off;                 /* closed for what it sent */
-    int closed_fd;                /* its descriptor, also when that is closed */
-    struct server_worker *worker; /* borrowed */
+    bool waits_for_value;                   /* COMMAND: a short data block is not whole yet */
+    bool idle_kicked;                       /* closed by -o idle_timeout */
+    bool cut_off;                           /* closed for what it sent */
+    int closed_fd;                          /* its descriptor, also when that is closed */
+    struct server_worker *worker;           /* borrowed */
+    const struct server_listener *listener; /* borrowed: where it came in */
     struct server_conn *prev, *next;
     uint64_t swallow_size;          /* SWALLOW: bytes to throw away */
     struct server_upload *upload;   /* VALUE, TAIL */

@@ -58,6 +58,7 @@ static void on_tick(void *context)
 /* A connection on its way to the worker that will own it. */
 struct handover {
     struct server_worker *to;
+    const struct server_listener *from;
     int fd;
     struct net_address peer;
 };
@@ -69,9 +70,10 @@ static void uncount(struct server_worker *worker)
     server_accept_resume(worker->server);
 }
 
-static void open_conn(struct server_worker *worker, int fd, const struct net_address *peer)
+static void open_conn(struct server_worker *worker, const struct server_listener *from, int fd,
+                      const struct net_address *peer)
 {
-    int result = server_conn_open(worker, fd, peer);
+    int result = server_conn_open(worker, from, fd, peer);
     if (result != 0) {
         base_log(BASE_LOG_NOTICE, "cannot take a connection: %s", strerrordesc_np(-result));
         uncount(worker);
@@ -81,7 +83,7 @@ static void open_conn(struct server_worker *worker, int fd, const struct net_add
 static void receive_handover(void *arg)
 {
     struct handover *handover = arg;
-    open_conn(handover->to, handover->fd, &handover->peer);
+    open_conn(handover->to, handover->from, handover->fd, &handover->peer);
     free(handover);
 }
 
@@ -102,11 +104,11 @@ static struct server_worker *least_loaded(struct server_worker *self)
 
 static void set_accepting(struct server_worker *worker, bool on)
 {
-    for (uint32_t i = 0; i < SERVER_LISTENER_MAX && worker->listeners[i] != NULL; i++) {
+    for (uint32_t i = 0; i < SERVER_LISTENER_MAX && worker->accepting[i].net != NULL; i++) {
         if (on) {
-            net_listener_resume(worker->listeners[i]);
+            net_listener_resume(worker->accepting[i].net);
         } else {
-            net_listener_pause(worker->listeners[i]);
+            net_listener_pause(worker->accepting[i].net);
         }
     }
 }
@@ -122,7 +124,8 @@ static void reject(struct server_worker *worker, int fd)
 
 static void on_accept(void *arg, int fd, const struct net_address *peer)
 {
-    struct server_worker *worker = arg;
+    const struct server_accepting *accepting = arg;
+    struct server_worker *worker = accepting->worker;
     struct server *server = worker->server;
     const bool fast = server->config->connections_fast;
     uint32_t open_count = atomic_fetch_add_explicit(&server->conn_count, 1, memory_order_relaxed);
@@ -139,12 +142,12 @@ static void on_accept(void *arg, int fd, const struct net_address *peer)
         server_accept_pause(server);
     }
     if (to == worker) {
-        open_conn(worker, fd, peer);
+        open_conn(worker, accepting->from, fd, peer);
         return;
     }
     struct handover *handover = malloc(sizeof(*handover));
     if (handover != NULL) {
-        *handover = (struct handover){.to = to, .fd = fd, .peer = *peer};
+        *handover = (struct handover){.to = to, .from = accepting->from, .fd = fd, .peer = *peer};
         if (net_loop_post(to->loop, receive_handover, handover) == 0) {
             return;
         }
@@ -158,11 +161,14 @@ static void on_accept(void *arg, int fd, const struct net_address *peer)
 int server_worker_listen(struct server_worker *worker)
 {
     struct server *server = worker->server;
-    for (uint32_t i = 0; i < server->listen_fd_count; i++) {
-        int result = net_loop_listen(worker->loop, server->listen_fds[i], on_accept, worker,
-                                     &worker->listeners[i]);
+    for (uint32_t i = 0; i < server->listener_count; i++) {
+        struct server_accepting *accepting = &worker->accepting[i];
+        accepting->worker = worker;
+        accepting->from = &server->listeners[i];
+        int result = net_loop_listen(worker->loop, accepting->from->fd, on_accept, accepting,
+                                     &accepting->net);
         if (result != 0) {
-            base_log(BASE_LOG_ERROR, "cannot accept on socket %d: %s", server->listen_fds[i],
+            base_log(BASE_LOG_ERROR, "cannot accept on socket %d: %s", accepting->from->fd,
                      strerrordesc_np(-result));
             return result;
         }
@@ -224,7 +230,7 @@ void server_worker_fini(struct server_worker *worker)
         after_wait(worker); /* closing gives reservations back to the engine: that takes a turn */
     }
     for (uint32_t i = 0; i < SERVER_LISTENER_MAX; i++) {
-        net_listener_close(&worker->listeners[i]);
+        net_listener_close(&worker->accepting[i].net);
     }
     server_conn_close_all(worker); /* nobody asks the engine for anything any more */
     server_parked_wait(worker);

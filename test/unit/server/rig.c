@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "net/sock.h"
+#include "server/listener.h"
 
 enum { PATIENCE_MS = 60000, SILENCE_MS = 60, ARGUMENTS_MAX = 32, LINE_MAX_SIZE = 8192 };
 
@@ -64,7 +65,7 @@ void rig_start(struct rig *rig, const char *engine, const char *arguments)
     assert_int_equal(net_sock_listen("127.0.0.1", 0, 1024, &fd, 1, &what), 1);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
     rig->port = ntohs(address.sin_port);
-    assert_int_equal(server_listen(rig->server, fd), 0);
+    assert_int_equal(server_listen(rig->server, &(struct server_listener){.fd = fd}), 0);
     assert_int_equal(pthread_create(&rig->thread, NULL, run, rig), 0);
 }
 

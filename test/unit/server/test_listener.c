@@ -155,7 +155,7 @@ static void opens_every_address_once(void **state)
     (void)state;
     assert_int_equal(server_listener_open_tcp(&config, &listeners), 0);
     assert_int_equal(listeners.count, 2);
-    assert_int_not_equal(port_of(listeners.fds[0]), 0);
+    assert_int_not_equal(port_of(listeners.items[0].fd), 0);
     server_listener_close(&listeners);
     assert_int_equal(listeners.count, 0);
 }
@@ -181,7 +181,7 @@ static void a_port_in_use_is_an_error(void **state)
 
     (void)state;
     assert_int_equal(server_listener_open_tcp(&config, &first), 0);
-    config.tcp_port = (int32_t)port_of(first.fds[0]);
+    config.tcp_port = (int32_t)port_of(first.items[0].fd);
     assert_int_equal(server_listener_open_tcp(&config, &second), EX_OSERR);
     server_listener_close(&second);
     server_listener_close(&first);
@@ -211,7 +211,7 @@ static void ports_are_told_in_a_file(void **state)
     text[size] = '\0';
     (void)fclose(file);
     (void)snprintf(expected, sizeof expected, "TCP INET: %u\nTCP INET: %u\n",
-                   port_of(listeners.fds[0]), port_of(listeners.fds[1]));
+                   port_of(listeners.items[0].fd), port_of(listeners.items[1].fd));
     assert_string_equal(text, expected);
     assert_int_equal(access(draft, F_OK), -1);
     server_listener_close(&listeners);
