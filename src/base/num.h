@@ -81,16 +81,16 @@ extern const char BASE_NUM_PAIRS[200];
 /* As base_num_write_u64(); inline for what replies are full of: flags of 0, and sizes below 1000. */
 static inline size_t base_num_write_short(char *out, uint64_t value)
 {
-    if (value < 10) {
-        *out = (char)('0' + value);
-        return 1;
-    }
-    if (value >= 100 && value < 1000) {
+    if (BASE_LIKELY(value >= 100 && value < 1000)) {
         const uint32_t low = (uint32_t)value % 100;
 
         *out = (char)('0' + (uint32_t)value / 100);
         memcpy(out + 1, &BASE_NUM_PAIRS[low * 2], 2);
         return 3;
+    }
+    if (value < 10) {
+        *out = (char)('0' + value);
+        return 1;
     }
     return base_num_write_u64(out, value);
 }

@@ -8,6 +8,7 @@
 #define LARDER_PROTO_HIT_H
 
 #include "base/check.h"
+#include "base/key.h"
 #include "base/limits.h"
 #include "base/num.h"
 #include "base/slice.h"
@@ -20,7 +21,6 @@ static inline char *proto_hit_put(char *out, struct base_slice bytes)
 
 static inline char *proto_hit_put_number(char *out, uint64_t number)
 {
-    *out++ = ' ';
     return out + base_num_write_short(out, number);
 }
 
@@ -30,22 +30,32 @@ static inline char *proto_hit_put_header(char *out, struct base_slice key, uint3
 {
     CHECK(key.size - 1 < BASE_KEY_SIZE_MAX); /* 0 becomes the largest number */
     out = proto_hit_put(out, BASE_SLICE("VALUE "));
-    out = proto_hit_put(out, key);
-    out = proto_hit_put_number(out, client_flags);
+    out = base_key_copy(out, key.data, key.size);
+    if (BASE_LIKELY(client_flags == 0)) {
+        memcpy(out, " 0 ", 4); /* with the NUL it is one store */
+        out += 3;
+    } else {
+        out = proto_hit_put_number(proto_hit_put(out, BASE_SLICE(" ")), client_flags);
+        out = proto_hit_put(out, BASE_SLICE(" "));
+    }
     out = proto_hit_put_number(out, value_size);
     if (cas != NULL) {
-        out = proto_hit_put_number(out, *cas);
+        out = proto_hit_put_number(proto_hit_put(out, BASE_SLICE(" ")), *cas);
     }
     return proto_hit_put(out, BASE_SLICE("\r\n"));
 }
 
-/* `out` has room for PROTO_TEXT_REPLY_MAX and the value. Returns where the hit ends. */
+/*
+ * `out` has room for PROTO_TEXT_REPLY_MAX and the value. tail: "\r\n", and what may follow it.
+ * Returns where the hit ends.
+ */
 static inline char *proto_hit_put_all(char *out, struct base_slice key, uint32_t client_flags,
-                                      struct base_slice value, const uint64_t *cas)
+                                      struct base_slice value, const uint64_t *cas,
+                                      struct base_slice tail)
 {
     out = proto_hit_put_header(out, key, client_flags, value.size, cas);
     out = proto_hit_put(out, value);
-    return proto_hit_put(out, BASE_SLICE("\r\n"));
+    return proto_hit_put(out, tail);
 }
 
 #endif

@@ -212,12 +212,11 @@ bool proto_plain_parse(struct base_slice input, struct proto_request *request, s
     } else if (memcmp(input.data, "gets ", GETS_WORD_SIZE) == 0) {
         done = parse_gets(input.data + GETS_WORD_SIZE, end, request, &line_end);
     } else {
-        const size_t size = proto_plain_get(input, &key);
-        if (size > 0) {
-            fill_get(key, PROTO_FLAG_VALUE, request);
-            *ret_consumed = size;
+        line_end = proto_plain_get(input.data, end, &key);
+        done = line_end != NULL;
+        if (done) {
+            proto_plain_fill_get(key, request);
         }
-        return size > 0;
     }
     if (done) {
         *ret_consumed = (size_t)(line_end - input.data);

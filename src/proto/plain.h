@@ -16,25 +16,25 @@
 #include "proto/scan.h"
 
 /*
- * The first of them alone: `get <key>\r\n`, and the key is all there is to say. Returns the bytes
- * of the line, or 0 when it is another one. Inline: it is called for every request.
+ * The first of them alone: `get <key>\r\n`, and the key is all there is to say. Returns what is
+ * behind the line, or NULL when it is another one. Inline: it is called for every request.
  */
-static inline size_t proto_plain_get(struct base_slice input, struct base_slice *ret_key)
+static inline const char *proto_plain_get(const char *at, const char *end,
+                                          struct base_slice *ret_key)
 {
-    const char *const end = input.data + input.size;
-
-    if (input.size < sizeof("get k\r\n") - 1 || memcmp(input.data, "get ", 4) != 0) {
-        return 0;
+    if (end - at < (ptrdiff_t)sizeof("get k\r\n") - 1 || memcmp(at, "get ", 4) != 0) {
+        return NULL;
     }
-    const char *const key = input.data + 4;
-    const char *const key_end = proto_scan_blank(key, end);
+    const char *const key = at + 4;
+    const char *const last = end - 1; /* not looked at by itself: a line ends in two bytes */
+    const char *const key_end = proto_scan_blank(key, last);
     const size_t size = (size_t)(key_end - key);
     /* size 0 becomes the largest number */
-    if (size - 1 >= BASE_KEY_SIZE_MAX || end - key_end < 2 || memcmp(key_end, "\r\n", 2) != 0) {
-        return 0;
+    if (size - 1 >= BASE_KEY_SIZE_MAX || key_end == last || memcmp(key_end, "\r\n", 2) != 0) {
+        return NULL;
     }
     *ret_key = (struct base_slice){key, size};
-    return size + sizeof("get \r\n") - 1;
+    return key_end + 2;
 }
 
 /* The request that such a line is. */

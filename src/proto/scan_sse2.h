@@ -10,14 +10,19 @@ static inline const char *proto_scan_blank(const char *at, const char *end)
 {
     const __m128i blank = _mm_set1_epi8(' ');
 
-    for (size_t steps = (size_t)(end - at) / 16; steps > 0; steps--, at += 16) {
-        const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-        const __m128i is_low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, blank), bytes);
-        const unsigned int found = (unsigned int)_mm_movemask_epi8(is_low);
+    if (end - at >= 16) {
+        const char *const last = end - 16;
+        do {
+            const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+            /* A subtraction that stops at 0. */
+            const __m128i is_low = _mm_cmpeq_epi8(_mm_subs_epu8(bytes, blank), _mm_setzero_si128());
+            const unsigned int found = (unsigned int)_mm_movemask_epi8(is_low);
 
-        if (found != 0) {
-            return at + __builtin_ctz(found);
-        }
+            if (found != 0) {
+                return at + (unsigned int)__builtin_ctz(found);
+            }
+            at += 16;
+        } while (at <= last);
     }
     while (at < end && (unsigned char)*at > ' ') {
         at++;

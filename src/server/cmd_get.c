@@ -22,8 +22,9 @@ struct wish {
 };
 
 static const struct base_slice END_LINE = {"END\r\n", 5};
-static const struct base_slice VALUE_END = {"\r\n", 2};
-static const struct base_slice NOTHING = {"", 0};
+/* Behind a value: more values, or the last line. */
+static const struct base_slice VALUE_TAIL = {"\r\n", 2};
+static const struct base_slice LAST_VALUE_TAIL = {"\r\nEND\r\n", 7};
 
 /* ---- one key's lines ---- */
 
@@ -38,8 +39,9 @@ static BASE_INLINE bool write_line(struct server_output *output, struct base_sli
 }
 
 /* A value too large to be copied is sent from where it is. */
-static bool write_lent(struct server_conn *conn, struct server_output *output,
-                       const struct larder_key *key, struct larder_ref *ref, const uint64_t *cas)
+static BASE_NEVER_INLINE bool write_lent(struct server_conn *conn, struct server_output *output,
+                                         const struct larder_key *key, struct larder_ref *ref,
+                                         const uint64_t *cas, struct base_slice tail)
 {
     if (!server_output_need(output, PROTO_TEXT_REPLY_MAX)) {
         return false;
@@ -47,25 +49,30 @@ static bool write_lent(struct server_conn *conn, struct server_output *output,
     output->at += proto_text_write_value(output->at, (struct base_slice){key->data, key->size},
                                          ref->client_flags, ref->value_size, cas);
     server_output_end(output);
-    return server_lend_value(conn, ref) && write_line(output, VALUE_END);
+    return server_lend_value(conn, ref) && write_line(output, tail);
 }
 
-/* The item's lines: "VALUE key flags size[ cas]\r\n", value, "\r\n". */
-static BASE_INLINE bool write_hit(struct server_conn *conn, struct server_output *output,
-                                  const struct larder_key *key, struct larder_ref *ref,
-                                  const uint64_t *cas)
+/* One flat piece: the smallest number of copies, and of calls. */
+static BASE_INLINE bool write_copied(struct server_output *output, const struct larder_key *key,
+                                     const struct larder_ref *ref, const uint64_t *cas,
+                                     struct base_slice tail)
 {
-    if (BASE_UNLIKELY(!server_is_copied(ref->value_size))) {
-        return write_lent(conn, output, key, ref, cas);
-    }
-    /* One flat piece: the smallest number of copies, and of calls. END follows within its room. */
     const struct base_slice value = {ref->value, (size_t)ref->value_size};
     if (!server_output_need(output, PROTO_TEXT_REPLY_MAX + value.size)) {
         return false;
     }
     output->at = proto_hit_put_all(output->at, (struct base_slice){key->data, key->size},
-                                   ref->client_flags, value, cas);
+                                   ref->client_flags, value, cas, tail);
     return true;
+}
+
+/* The item's lines: "VALUE key flags size[ cas]\r\n", value, and `tail`: "\r\n" and perhaps END. */
+static bool write_hit(struct server_conn *conn, struct server_output *output,
+                      const struct larder_key *key, struct larder_ref *ref, const uint64_t *cas,
+                      struct base_slice tail)
+{
+    return server_is_copied(ref->value_size) ? write_copied(output, key, ref, cas, tail)
+                                             : write_lent(conn, output, key, ref, cas, tail);
 }
 
 /* ---- reads that arrived together ---- */
@@ -140,30 +147,37 @@ static bool is_stopped(const struct net_stream *stream)
 /* get, of which there is nothing to know but the key. Returns false when the connection has to go. */
 static bool answer_gets(struct run *run)
 {
-    /* Copies stay in registers. */
-    const struct larder_key *keys = &run->batch->keys[run->first];
-    struct larder_ref *refs = run->batch->refs;
-    struct server_output output = run->output;
-    const uint32_t count = run->count;
-    uint32_t done = 0;
-    uint32_t hit_count = 0;
+    struct server_output output = run->output; /* a copy: it stays in registers */
+    const struct larder_key *const keys = &run->batch->keys[run->first];
+    const struct larder_key *const keys_end = keys + run->count;
+    const struct larder_key *key = keys;
+    const enum larder_result *result = run->batch->results;
+    struct larder_ref *ref = run->batch->refs;
+    uint32_t miss_count = 0;
     bool open = true;
-    bool stopped = false;
-    while (done < count && open && !stopped) {
-        struct larder_ref *ref = &refs[done];
-        if (run->batch->results[done] == LARDER_OK) {
-            const bool is_copied = server_is_copied(ref->value_size);
-            open = write_hit(run->conn, &output, &keys[done], ref, NULL);
-            /* What is copied for a whole batch is far less than a client may owe. */
-            stopped = BASE_UNLIKELY(!is_copied) && is_stopped(&run->conn->stream);
-            hit_count++;
+    while (key != keys_end && open) {
+        if (*result != LARDER_OK) {
+            open = write_line(&output, END_LINE);
+            miss_count++;
+        } else if (BASE_LIKELY(server_is_copied(ref->value_size))) {
+            /* For a whole batch, this is far less than a client may owe. */
+            open = write_copied(&output, key, ref, NULL, LAST_VALUE_TAIL);
+        } else {
+            run->output = output;
+            open = write_lent(run->conn, &run->output, key, ref, NULL, LAST_VALUE_TAIL);
+            output = run->output;
+            if (is_stopped(&run->conn->stream)) {
+                key++;
+                break;
+            }
         }
-        open = open && write_line(&output, END_LINE);
-        done++;
+        key++;
+        ref++;
+        result++;
     }
     run->output = output;
-    run->done = done;
-    run->hit_count = hit_count;
+    run->done = (uint32_t)(key - keys);
+    run->hit_count = run->done - miss_count;
     return open;
 }
 
@@ -184,8 +198,9 @@ static bool answer_reads(struct run *run)
         } else {
             const bool with_cas = (request->flags & PROTO_FLAG_CAS_RETURN) != 0;
             const uint64_t cas = hit ? server_shown_cas(run->conn->worker, ref->cas) : 0;
-            open = !hit || write_hit(run->conn, &run->output, key, ref, with_cas ? &cas : NULL);
-            open = open && write_line(&run->output, END_LINE);
+            open = hit ? write_hit(run->conn, &run->output, key, ref, with_cas ? &cas : NULL,
+                                   LAST_VALUE_TAIL)
+                       : write_line(&run->output, END_LINE);
         }
         run->hit_count += hit ? 1 : 0;
         run->done++;
@@ -225,10 +240,10 @@ enum server_done server_cmd_reads(struct server_conn *conn, struct server_batch 
 
 /* ---- lines of many keys, and those with a touch ---- */
 
-/* One key's answer, and what follows it. Returns false when the connection has to go. */
+/* One key's answer, with END if it is the only one. False: the connection has to go. */
 static bool answer_key(struct server_call *call, const struct wish *wish,
                        struct server_output *output, const struct larder_key *key,
-                       enum larder_result result, struct larder_ref *ref, struct base_slice tail)
+                       enum larder_result result, struct larder_ref *ref, bool is_only)
 {
     struct server_worker *worker = call->worker;
     struct base_slice name = {key->data, key->size};
@@ -241,8 +256,9 @@ static bool answer_key(struct server_call *call, const struct wish *wish,
         server_watch_fetch(call, name, result, ref);
     }
     const uint64_t cas = hit && wish->with_cas ? server_shown_cas(worker, ref->cas) : 0;
-    bool written = !hit || write_hit(call->conn, output, key, ref, wish->with_cas ? &cas : NULL);
-    written = written && (tail.size == 0 || write_line(output, tail));
+    const bool written = hit ? write_hit(call->conn, output, key, ref, wish->with_cas ? &cas : NULL,
+                                         is_only ? LAST_VALUE_TAIL : VALUE_TAIL)
+                             : !is_only || write_line(output, END_LINE);
     if (wish->touch && hit && written) {
         /* After the answer, as memcached does: a touch into the past still shows the item. */
         server_output_end(output);
@@ -294,7 +310,7 @@ static bool answer_group(struct server_call *call, const struct wish *wish, uint
     uint32_t done = 0;
     bool open = true;
     while (done < count && open && !net_stream_is_full(stream)) {
-        open = answer_key(call, wish, &output, &keys[done], results[done], &refs[done], NOTHING);
+        open = answer_key(call, wish, &output, &keys[done], results[done], &refs[done], false);
         done++;
     }
     server_output_end(&output);
@@ -343,7 +359,7 @@ static enum server_done get_single(struct server_call *call, const struct wish *
     if (result == LARDER_PENDING) {
         return SERVER_PARK;
     }
-    bool open = answer_key(call, wish, &output, &call->key, result, &ref, END_LINE);
+    bool open = answer_key(call, wish, &output, &call->key, result, &ref, true);
     server_output_end(&output);
     server_release(call->worker, &ref);
     return open ? SERVER_DONE : SERVER_HANGUP;

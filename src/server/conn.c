@@ -73,26 +73,28 @@ static bool take_value(struct server_batch *batch, const char *data, size_t size
 }
 
 /* Plain gets, as many as follow each other. Returns where they end. */
-static size_t parse_gets(struct server_batch *batch, const char *data, size_t size, size_t at)
+static size_t parse_gets(struct server_batch *batch, const char *data, size_t size, size_t begin)
 {
-    uint32_t count = batch->count;
+    const uint32_t first = batch->count;
+    const char *at = data + begin;
+    uint32_t count = first;
     while (count < BASE_BATCH_MAX) {
         struct base_slice key;
-        const size_t used = proto_plain_get((struct base_slice){data + at, size - at}, &key);
-        if (used == 0) {
+        const char *line_end = proto_plain_get(at, data + size, &key);
+        if (line_end == NULL) {
             break;
         }
-        at += used;
+        at = line_end;
         batch->keys[count] = server_key(key);
-        batch->ends[count] = at;
+        batch->ends[count] = (size_t)(at - data);
         count++;
     }
-    if (count > batch->count) {
-        batch->kinds[batch->count] = SERVER_KIND_GET;
-        batch->get_counts[batch->count] = (uint8_t)(count - batch->count);
+    if (count > first) {
+        batch->kinds[first] = SERVER_KIND_GET;
+        batch->get_counts[first] = (uint8_t)(count - first);
         batch->count = count;
     }
-    return at;
+    return (size_t)(at - data);
 }
 
 /* One request of any kind. Returns false when the batch ends with it. */

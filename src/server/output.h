@@ -24,11 +24,19 @@ void server_output_end(struct server_output *output);
 /* The general case of server_output_need(). */
 bool server_output_renew(struct server_output *output, size_t size);
 
-/* `size` (1..BASE_BLOCK_ROOM) bytes at `at`. False: no memory, and the stream will be closed. */
+/*
+ * `size` (1..BASE_BLOCK_ROOM) bytes at `at`. False: no memory, and the stream will be closed. What
+ * is asked to renew is a copy, so that the caller's may stay in registers.
+ */
 BASE_MUST_USE static inline bool server_output_need(struct server_output *output, size_t size)
 {
-    return BASE_LIKELY((size_t)(output->end - output->at) >= size) ||
-           server_output_renew(output, size);
+    if (BASE_LIKELY((size_t)(output->end - output->at) >= size)) {
+        return true;
+    }
+    struct server_output renewed = *output;
+    const bool done = server_output_renew(&renewed, size);
+    *output = renewed;
+    return done;
 }
 
 #endif

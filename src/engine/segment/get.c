@@ -15,6 +15,7 @@
  * half a million is another key's: the rest takes the long way, segment_find().
  */
 #include "base/check.h"
+#include "base/key.h"
 #include "engine/segment/segment_priv.h"
 
 enum { GROUP_MAX = 64 }; /* keys; the processor tracks fewer misses than that anyway */
@@ -94,8 +95,8 @@ void segment_fill_ref(const struct larder_engine *engine, uint64_t value,
 
 /* ---- the passes ---- */
 
-static void locate(const struct segment_index *index, uint32_t count, const struct larder_key *keys,
-                   struct lookup *lookups)
+static void locate_growing(const struct segment_index *index, uint32_t count,
+                           const struct larder_key *keys, struct lookup *lookups)
 {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t stripe = segment_index_stripe(index, keys[i].hash);
@@ -107,25 +108,55 @@ static void locate(const struct segment_index *index, uint32_t count, const stru
     }
 }
 
-/* The entry with the hash's tags in its home bucket. Returns false when it may lie beyond that. */
-static bool pick_home(uint64_t hash, struct segment_bucket *home, struct segment_hit *ret_hit)
+/* The same while the index does not grow: there is but one table. */
+static void locate_alone(const struct segment_index *index, const struct segment_table *table,
+                         uint32_t count, const struct larder_key *keys, struct lookup *lookups)
 {
-    /* Acquire, twice: a tag is published after its slot, a slot after its item. */
-    const uint64_t info = atomic_load_explicit(&home->info, memory_order_acquire);
+    struct segment_bucket *const buckets = table->buckets;
+    const uint64_t per = table->per;
+    const uint32_t shift = index->stripe_shift - 32;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const uint64_t stripe_and_fraction = keys[i].hash >> shift;
+
+        lookups[i].hit.bucket = buckets + (stripe_and_fraction >> 32) * per +
+                                ((stripe_and_fraction & 0xffffffff) * per >> 32);
+        BASE_PREFETCH(lookups[i].hit.bucket);
+    }
+}
+
+static void locate(const struct segment_index *index, uint32_t count, const struct larder_key *keys,
+                   struct lookup *lookups)
+{
+    /* Acquire, twice: as in segment_index_table(). */
+    const struct segment_table *table = atomic_load_explicit(&index->table, memory_order_acquire);
+
+    if (BASE_LIKELY(atomic_load_explicit(&table->next, memory_order_acquire) == NULL)) {
+        locate_alone(index, table, count, keys, lookups);
+    } else {
+        locate_growing(index, count, keys, lookups);
+    }
+}
+
+/* The entry with the hash's tags in its home bucket; `info` is the bucket's. */
+static BASE_INLINE bool pick_home(uint64_t hash, uint64_t info, struct segment_bucket *home,
+                                  struct segment_hit *ret_hit)
+{
     uint64_t matches = segment_index_match(info, segment_index_tag(hash));
 
     for (; matches != 0; matches &= matches - 1) {
         const uint32_t slot = (uint32_t)__builtin_ctzll(matches) >> 3;
+        /* Acquire: a slot is published after its item. */
         const uint64_t value = atomic_load_explicit(&home->slots[slot], memory_order_acquire);
         const uint64_t differs = value ^ segment_index_extra(hash);
 
-        if ((differs & (SLOT_EXTRA_MASK | SLOT_PROBE_MASK | SLOT_GHOST)) == 0 && value != 0) {
+        if (BASE_LIKELY((differs & (SLOT_EXTRA_MASK | SLOT_PROBE_MASK | SLOT_GHOST)) == 0 &&
+                        value != 0)) {
             *ret_hit = (struct segment_hit){home, slot, value};
             return true;
         }
     }
-    ret_hit->bucket = NULL;
-    return info >> 56 == 0;
+    return false;
 }
 
 /* The first entry with the hash's tags in any bucket. */
@@ -143,19 +174,38 @@ static void pick_beyond(const struct segment_index *index, uint64_t hash,
     ret_hit->bucket = NULL;
 }
 
+static BASE_INLINE void bring_in(const struct larder_engine *engine, struct lookup *lookup)
+{
+    lookup->item = segment_item_at(engine, lookup->hit.value);
+    BASE_PREFETCH(lookup->item);
+    BASE_PREFETCH((const char *)lookup->item + 64);
+}
+
 static void pick(const struct larder_engine *engine, uint32_t count, const struct larder_key *keys,
                  bool beyond, struct lookup *lookups)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        struct lookup *lookup = &lookups[i];
+    uint8_t late[GROUP_MAX]; /* what is not in its home bucket */
+    uint32_t late_count = 0;
 
-        if (!pick_home(keys[i].hash, lookup->hit.bucket, &lookup->hit) && beyond) {
-            pick_beyond(&engine->index, keys[i].hash, &lookup->hit);
+    for (uint32_t i = 0; i < count; i++) {
+        struct segment_bucket *home = lookups[i].hit.bucket;
+        /* Acquire: a tag is published after its slot. */
+        const uint64_t info = atomic_load_explicit(&home->info, memory_order_acquire);
+
+        if (BASE_LIKELY(pick_home(keys[i].hash, info, home, &lookups[i].hit))) {
+            bring_in(engine, &lookups[i]);
+        } else {
+            lookups[i].hit.bucket = NULL;
+            late[late_count] = (uint8_t)i;
+            late_count += info >> 56 == 0 ? 0 : 1; /* else there is none */
         }
+    }
+    for (uint32_t i = 0; beyond && i < late_count; i++) {
+        struct lookup *lookup = &lookups[late[i]];
+
+        pick_beyond(&engine->index, keys[late[i]].hash, &lookup->hit);
         if (lookup->hit.bucket != NULL) {
-            lookup->item = segment_item_at(engine, lookup->hit.value);
-            BASE_PREFETCH(lookup->item);
-            BASE_PREFETCH((const char *)lookup->item + 64);
+            bring_in(engine, lookup);
         }
     }
 }
@@ -166,13 +216,12 @@ static BASE_INLINE void leave_traces(const struct segment_hit *hit, struct segme
 {
     uint64_t value = hit->value;
 
-    if ((value & SLOT_FREQ_MASK) != SLOT_FREQ_MASK) {
+    if ((~value & SLOT_FREQ_MASK) != 0) {
         (void)atomic_compare_exchange_strong_explicit(&hit->bucket->slots[hit->slot], &value,
                                                       value + SLOT_FREQ_ONE, memory_order_acq_rel,
                                                       memory_order_relaxed);
     }
-    if (BASE_UNLIKELY((state & LARDER_MARK_FETCHED) == 0 ||
-                      segment_item_age_s(state, now_s) >= ITEM_ACCESS_GRAIN_S)) {
+    if (BASE_UNLIKELY((state & LARDER_MARK_FETCHED) == 0 || segment_item_is_old(state, now_s))) {
         (void)atomic_compare_exchange_strong_explicit(
             &item->state, &state, (now_s << 8) | (state & 0xff) | LARDER_MARK_FETCHED,
             memory_order_relaxed, memory_order_relaxed);
@@ -207,9 +256,16 @@ static bool show_cas(struct larder_engine *engine, const struct larder_key *key,
 
 /* What one call of get() asks for. */
 struct wish {
-    uint32_t flags;   /* enum larder_get_flag */
+    uint32_t flags; /* enum larder_get_flag */
+    uint32_t now_s;
     uint64_t flushed; /* items of older sequences are gone */
 };
+
+static BASE_INLINE void miss(struct larder_ref *ref, enum larder_result *ret_result)
+{
+    ref->pin = 0;
+    *ret_result = LARDER_MISS;
+}
 
 /* The item is the key's. False: it is not any more, look again. */
 static BASE_INLINE bool take_found(struct larder_thread *thread, const struct wish wish,
@@ -219,25 +275,25 @@ static BASE_INLINE bool take_found(struct larder_thread *thread, const struct wi
 {
     struct larder_engine *engine = thread->engine;
 
-    *ret_result = LARDER_MISS;
-    ref->pin = 0;
     if (wish.flushed != 0 && segment_sequence_at(engine, lookup->hit.value) < wish.flushed) {
         SEGMENT_COUNT(thread, get_flushed);
+        miss(ref, ret_result);
         return true;
     }
     fill_value(lookup->item, state, item_key, ref);
     if ((wish.flags & LARDER_GET_BRIEF) == 0) {
-        fill_rest(engine, lookup->hit.value, lookup->item, state, item_key, thread->now_s, ref);
+        fill_rest(engine, lookup->hit.value, lookup->item, state, item_key, wish.now_s, ref);
     }
-    if (BASE_UNLIKELY(segment_item_expired(ref->expires_at_s, thread->now_s))) {
+    if (BASE_UNLIKELY(segment_item_expired(ref->expires_at_s, wish.now_s))) {
         SEGMENT_COUNT(thread, get_expired);
+        miss(ref, ret_result);
         return true;
     }
     if ((wish.flags & LARDER_GET_CAS) != 0 && !show_cas(engine, key, &lookup->hit)) {
         return false; /* a writer was first */
     }
     if ((wish.flags & LARDER_GET_PEEK) == 0) {
-        leave_traces(&lookup->hit, lookup->item, state, thread->now_s);
+        leave_traces(&lookup->hit, lookup->item, state, wish.now_s);
     }
     ref->pin = 1;
     thread->lent_count++;
@@ -271,14 +327,13 @@ static BASE_INLINE void take(struct larder_thread *thread, const struct wish wis
                              struct larder_ref *ref, enum larder_result *ret_result)
 {
     if (lookup->hit.bucket == NULL) {
-        ref->pin = 0;
-        *ret_result = LARDER_MISS;
+        miss(ref, ret_result);
         return;
     }
     const uint32_t state = segment_item_state(lookup->item);
     const char *item_key = key_of(lookup->item, state);
     if (BASE_UNLIKELY(segment_item_key_size(lookup->item) != key->size ||
-                      memcmp(item_key, key->data, key->size) != 0) ||
+                      !base_key_equal(item_key, key->data, key->size)) ||
         !take_found(thread, wish, key, state, item_key, lookup, ref, ret_result)) {
         *ret_result = take_again(thread, wish, key, ref);
     }
@@ -303,6 +358,7 @@ void segment_get(struct larder_thread *thread, const struct larder_key *keys, ui
     struct lookup lookups[GROUP_MAX];
     const struct wish wish = {
         .flags = flags,
+        .now_s = thread->now_s,
         /* Acquire: pairs with flush(). One that comes now comes after these look-ups. */
         .flushed = atomic_load_explicit(&thread->engine->flush_sequence, memory_order_acquire),
     };
@@ -316,8 +372,8 @@ void segment_get(struct larder_thread *thread, const struct larder_key *keys, ui
         pick(thread->engine, part, keys, true, lookups);
         if (flags == LARDER_GET_BRIEF && wish.flushed == 0) {
             /* The same with what is usual known to the compiler. */
-            take_all(thread, (struct wish){.flags = LARDER_GET_BRIEF}, part, keys, lookups, refs,
-                     results);
+            take_all(thread, (struct wish){.flags = LARDER_GET_BRIEF, .now_s = wish.now_s}, part,
+                     keys, lookups, refs, results);
         } else {
             take_all(thread, wish, part, keys, lookups, refs, results);
         }

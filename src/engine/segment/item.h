@@ -161,6 +161,12 @@ static inline uint32_t segment_item_age_s(uint32_t state, uint32_t now_s)
     return (now_s - (state >> 8)) & ITEM_ACCESS_MASK;
 }
 
+/* Is it time for a new date? Compared where it stands, above eight other bits. */
+static inline bool segment_item_is_old(uint32_t state, uint32_t now_s)
+{
+    return ((now_s << 8) | 0xff) - state >= (uint32_t)ITEM_ACCESS_GRAIN_S << 8;
+}
+
 /* The date in seconds. It may be a moment ahead: of two workers one sees a second later than the other. */
 static inline uint32_t segment_item_last_access(uint32_t state, uint32_t now_s)
 {

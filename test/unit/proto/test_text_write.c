@@ -66,19 +66,30 @@ static void values_have_a_header(void **state)
                 "VALUE " K250 " 4294967295 18446744073709551615 18446744073709551615\r\n");
 }
 
+static void check_hit(struct base_slice key, uint32_t client_flags, struct base_slice value,
+                      const uint64_t *cas, struct base_slice tail, const char *expected)
+{
+    char out[PROTO_TEXT_REPLY_MAX + 1024];
+    const char *end = proto_hit_put_all(out, key, client_flags, value, cas, tail);
+
+    assert_int_equal(end - out, strlen(expected));
+    assert_memory_equal(out, expected, strlen(expected));
+}
+
 static void hits_are_flat(void **state)
 {
+    static const struct base_slice LAST = {"\r\nEND\r\n", 7};
     const uint64_t cas = 3;
-    char out[PROTO_TEXT_REPLY_MAX + 8];
-    size_t size;
 
     (void)state;
-    size = (size_t)(proto_hit_put_all(out, BASE_SLICE("key"), 0, BASE_SLICE("a\r\nb"), NULL) - out);
-    assert_int_equal(size, strlen("VALUE key 0 4\r\na\r\nb\r\n"));
-    assert_memory_equal(out, "VALUE key 0 4\r\na\r\nb\r\n", size);
-    size = (size_t)(proto_hit_put_all(out, BASE_SLICE("key"), 7, BASE_SLICE(""), &cas) - out);
-    assert_int_equal(size, strlen("VALUE key 7 0 3\r\n\r\n"));
-    assert_memory_equal(out, "VALUE key 7 0 3\r\n\r\n", size);
+    check_hit(BASE_SLICE("key"), 0, BASE_SLICE("a\r\nb"), NULL, BASE_SLICE("\r\n"),
+              "VALUE key 0 4\r\na\r\nb\r\n");
+    check_hit(BASE_SLICE("key"), 7, BASE_SLICE(""), &cas, BASE_SLICE("\r\n"),
+              "VALUE key 7 0 3\r\n\r\n");
+    check_hit(BASE_SLICE(K250), 0, BASE_SLICE("v"), NULL, LAST,
+              "VALUE " K250 " 0 1\r\nv\r\nEND\r\n");
+    check_hit(BASE_SLICE("k"), 0, BASE_SLICE(K250 K250 K250 K250), NULL, LAST,
+              "VALUE k 0 1000\r\n" K250 K250 K250 K250 "\r\nEND\r\n");
 }
 
 int main(void)
