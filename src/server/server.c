@@ -244,7 +244,7 @@ int server_create(const struct server_config *config, struct server **ret_server
     atomic_store(&server->verbosity, config->verbosity);
     atomic_store(&server->memory_size, config->memory_size);
     base_clock_init(&server->clock, base_clock_monotonic_ns(), base_clock_real_s());
-    server->wake_fd = eventfd(0, EFD_CLOEXEC);
+    server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int result = server->wake_fd < 0 ? -errno : 0;
     if (result == 0) {
         result = server_watch_create(server, &server->watch);
@@ -278,13 +278,27 @@ int server_listen(struct server *server, const struct server_listener *listener)
     return 0;
 }
 
+/* SIGHUP: everything that was read from files, again. On the main thread; each says what it did. */
+static void reload(struct server *server)
+{
+    (void)server;
+    base_log(BASE_LOG_ERROR, "SIGHUP: there is nothing to reload");
+}
+
 static void wait_for_stop(struct server *server)
 {
     struct pollfd wake = {.fd = server->wake_fd, .events = POLLIN};
     while (atomic_load(&server->stopping) == SERVER_RUNS) {
+        uint64_t count;
         if (poll(&wake, 1, -1) < 0 && errno != EINTR) {
             base_log(BASE_LOG_ERROR, "cannot wait for signals: %s", strerrordesc_np(errno));
             return;
+        }
+        if ((wake.revents & POLLIN) != 0) {
+            (void)!read(server->wake_fd, &count, sizeof(count));
+        }
+        if (atomic_exchange(&server->reload_wanted, false)) {
+            reload(server);
         }
     }
 }
@@ -342,6 +356,13 @@ bool server_all_started(struct server *server)
 void server_stop(struct server *server, bool graceful)
 {
     atomic_store(&server->stopping, graceful ? SERVER_STOPS_GRACEFULLY : SERVER_STOPS);
+    uint64_t one = 1;
+    (void)!write(server->wake_fd, &one, sizeof(one));
+}
+
+void server_reload(struct server *server)
+{
+    atomic_store(&server->reload_wanted, true);
     uint64_t one = 1;
     (void)!write(server->wake_fd, &one, sizeof(one));
 }

@@ -33,6 +33,8 @@ BASE_MUST_USE int server_run(struct server *server);
  * Any thread, any signal handler.
  */
 void server_stop(struct server *server, bool graceful);
+/* Have server_run() read again what was read from files. Any thread, any signal handler. */
+void server_reload(struct server *server);
 /* Closes every connection and the engine. Accepts NULL, sets NULL. */
 void server_destroy(struct server **server);
 

@@ -130,6 +130,7 @@ struct server {
     _Atomic uint32_t verbosity;
     _Atomic uint64_t memory_size; /* config->memory_size until cache_memlimit */
     _Atomic int stopping;         /* enum server_stopping; written by signal handlers */
+    _Atomic bool reload_wanted;   /* written by signal handlers */
     pthread_mutex_t start_lock;   /* held while the threads are made */
     bool all_started;             /* under start_lock */
     pthread_mutex_t baseline_lock;

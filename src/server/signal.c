@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Signal handlers. They call what is async-signal-safe: server_stop() and write(2).
+ * Signal handlers. They call what is async-signal-safe: server_stop() and server_reload().
  *
  * signalfd(2) would do without the global, but would need a loop of its own to be read in, or one
  * worker that is different from the others.
@@ -12,7 +12,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <unistd.h>
 
 static _Atomic(struct server *) attached; /* whom to stop; NULL: nobody yet */
 static volatile sig_atomic_t stop_signal; /* the last that asked to stop; 0: none */
@@ -32,11 +31,13 @@ static void on_stop(int number)
 
 static void on_hangup(int number)
 {
-    static const char line[] = "SIGHUP: there is nothing to reload\n";
     const int saved = errno;
+    struct server *server = atomic_load(&attached);
 
     (void)number;
-    (void)!write(STDERR_FILENO, line, sizeof line - 1);
+    if (server != NULL) { /* before there is one, the files are still to be read */
+        server_reload(server);
+    }
     errno = saved;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Signals: SIGINT and SIGTERM stop, SIGUSR1 stops gracefully, SIGHUP and SIGPIPE do nothing.
+ * Signals: SIGINT and SIGTERM stop, SIGUSR1 stops gracefully, SIGHUP reads files again, SIGPIPE does nothing.
  *
  * A handler can be told nothing, so this file holds the process's only pointer to its server.
  */
