@@ -29,7 +29,7 @@ static void write_file(const char *text)
 static struct bench_source *open_source(enum bench_trace_format format, uint64_t requests_max,
                                         uint32_t tenant_count)
 {
-    const struct bench_source_plan plan = {path, format, requests_max, tenant_count};
+    const struct bench_source_plan plan = {path, format, requests_max, tenant_count, NULL};
     char complaint[BENCH_TRACE_FILE_ERROR_MAX];
     struct bench_source *source = NULL;
 
@@ -183,7 +183,7 @@ static void test_limits_and_rewinding(void **state)
 
 static void test_the_survey_counts_keys_once_at_their_largest(void **state)
 {
-    struct bench_source_plan plan = {path, BENCH_TRACE_TWITTER, 0, 10};
+    struct bench_source_plan plan = {path, BENCH_TRACE_TWITTER, 0, 10, NULL};
     struct bench_source_survey survey;
     char complaint[BENCH_TRACE_FILE_ERROR_MAX];
 
@@ -204,7 +204,7 @@ static void test_the_survey_counts_keys_once_at_their_largest(void **state)
 
 static void test_wrong_traces_are_reported(void **state)
 {
-    struct bench_source_plan plan = {path, BENCH_TRACE_EXTENTS, 0, 2};
+    struct bench_source_plan plan = {path, BENCH_TRACE_EXTENTS, 0, 2, NULL};
     struct bench_source_survey survey;
     struct bench_source *source = NULL;
     char complaint[BENCH_TRACE_FILE_ERROR_MAX];
