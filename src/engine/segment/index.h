@@ -68,19 +68,23 @@ struct segment_bucket {
     _Atomic uint64_t info;
 } BASE_ALIGNED(64);
 
+/* Waiting: `entry` is deferred. Due: nobody reads stripes below release_to any more. */
+enum segment_release { RELEASE_IDLE, RELEASE_WAITING, RELEASE_DUE };
+
 struct segment_table {
     struct segment_bucket *buckets; /* constant */
     _Atomic uint8_t *moved;         /* by stripe: it lives in `next`. Set under the stripe's lock */
     _Atomic(struct segment_table *) next;
-    uint64_t buckets_size; /* bytes of address space; constant */
-    uint32_t per;          /* constant */
-    uint32_t cursor;       /* all stripes below it are moved; grow lock */
+    uint64_t buckets_size;  /* bytes of address space; constant */
+    uint32_t per;           /* constant */
+    uint32_t generation;    /* constant */
+    uint32_t cursor;        /* all stripes below it are moved to `next`; grow lock */
+    uint32_t paid;          /* all stripes below it are charged; grow lock */
+    _Atomic uint32_t ready; /* the pages of all stripes below it are there; tick()'s */
+    uint32_t released;      /* stripes whose pages went back; grow lock */
+    uint32_t release_to;    /* stripes that may go when their readers have left; grow lock */
+    _Atomic uint32_t release_state; /* enum segment_release */
     struct larder_engine *engine;
-    uint32_t generation; /* constant */
-    uint32_t released;   /* stripes whose pages went back; log.lock, as the rest */
-    uint32_t release_to; /* stripes that wait for their readers to leave */
-    bool releasing;      /* `entry` is deferred */
-    bool finished;       /* nobody finds the table any more */
     struct engine_epoch_entry entry;
 };
 
@@ -92,6 +96,8 @@ struct segment_stripe {
 
 struct segment_index {
     _Atomic(struct segment_table *) table;
+    struct segment_table
+        *oldest; /* its pages have not all gone back; `table`, or before it. Grow lock */
     struct segment_stripe *stripes;
     uint32_t stripe_count;
     uint32_t stripe_shift;                          /* of the hash */

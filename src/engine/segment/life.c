@@ -36,8 +36,10 @@ void *segment_map(uint64_t size, bool huge_pages)
 
 void segment_populate(void *memory, uint64_t size)
 {
+    /* Others may use it already, so what is there stays. */
     for (uint64_t offset = 0; offset < size; offset += PAGE_SIZE) {
-        ((volatile char *)memory)[offset] = 0;
+        (void)atomic_fetch_or_explicit((_Atomic uint64_t *)(void *)((char *)memory + offset), 0,
+                                       memory_order_relaxed);
     }
 }
 
@@ -159,7 +161,7 @@ static void unmap(void *memory, uint64_t size)
 /* Accepts a half-built engine. */
 static void destroy(struct larder_engine *engine)
 {
-    struct segment_table *table = atomic_load(&engine->index.table);
+    struct segment_table *table = engine->index.oldest;
 
     if (engine->contexts != NULL) {
         /* Everybody is out, so a few polls let everything leave limbo. */
@@ -214,8 +216,9 @@ enum larder_result segment_open(const struct larder_host *host, const struct lar
     mapped = map_segments(engine, config->memory_max * SEGMENT_GROW_FACTOR_MAX) ||
              map_segments(engine, config->memory_max);
     if (mapped && map_bookkeeping(engine) && make_contexts(engine)) {
-        atomic_store(&engine->index.table, segment_table_create(engine, INDEX_PER_START));
-        if (atomic_load(&engine->index.table) != NULL && charge_fixed(engine, config)) {
+        engine->index.oldest = segment_table_create(engine, INDEX_PER_START);
+        atomic_store(&engine->index.table, engine->index.oldest);
+        if (engine->index.oldest != NULL && charge_fixed(engine, config)) {
             *ret_engine = engine;
             return LARDER_OK;
         }

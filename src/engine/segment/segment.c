@@ -9,8 +9,6 @@
 #include "engine/segment/segment_priv.h"
 #include "engine/segment/store.h"
 
-enum { TICK_STRIPES = 8 }; /* stripes grown between two looks at the clock */
-
 void segment_event(struct larder_engine *engine, enum larder_event what, uint64_t value,
                    const struct segment_item *item, uint32_t now_s)
 {
@@ -116,8 +114,8 @@ static bool upkeep_reclaim(struct larder_thread *thread)
 /* One slice of tick()'s work, inside an epoch. Returns true when there is more. */
 static bool upkeep_slice(struct larder_thread *thread)
 {
-    return segment_grow_step(thread, TICK_STRIPES) || segment_reclaim_expired(thread) ||
-           upkeep_reclaim(thread) || segment_log_prepare(thread->engine);
+    return segment_grow_step(thread) || segment_reclaim_expired(thread) || upkeep_reclaim(thread) ||
+           segment_log_prepare(thread->engine);
 }
 
 static bool segment_tick(struct larder_engine *engine, uint32_t now_s, uint64_t budget_ns)

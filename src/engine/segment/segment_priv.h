@@ -230,8 +230,8 @@ enum larder_result segment_mark(struct larder_thread *thread, const struct larde
 
 /* A new entry was made: start or push on the index's growth if it is due. */
 void segment_grow_account(struct larder_thread *thread);
-/* Move up to `stripes` stripes. Returns true when there is more to do. */
-bool segment_grow_step(struct larder_thread *thread, uint32_t stripes);
+/* tick(): a slice of growth. Returns true when there is more to do. */
+bool segment_grow_step(struct larder_thread *thread);
 /* There was no slot in a stripe of table `full`: make it longer now. False: that cannot be. */
 bool segment_grow_now(struct larder_thread *thread, uint32_t stripe,
                       const struct segment_table *full);
@@ -278,7 +278,7 @@ void segment_thread_detach(struct larder_thread **thread);
 enum larder_result segment_resize(struct larder_engine *engine, uint64_t memory_max);
 /* Address space that costs nothing until it is touched, or NULL. */
 void *segment_map(uint64_t size, bool huge_pages);
-/* Have the system give pages to memory that holds nothing yet. */
+/* Have the system give pages to memory, at multiples of 8. What it holds stays, whoever writes there. */
 void segment_populate(void *memory, uint64_t size);
 
 #endif

@@ -197,6 +197,57 @@ static void test_moved_meanwhile(void **state)
     rig_close(&rig);
 }
 
+/*
+ * Who does what: tick() makes the next table's pages before it moves stripes there; workers leave it
+ * alone, until tick() falls behind. In the end the old table's memory is back.
+ */
+static void test_tick_grows_ahead(void **state)
+{
+    enum { DUE = 22000, LATE = 22700, LATER = 23300 }; /* of 29,120 slots: above 75, 77, 79 % */
+    const struct segment_table *table, *next;
+    uint64_t count = 0;
+    struct rig rig;
+
+    (void)state;
+    rig_open(&rig, NULL, 16 * RIG_MIB);
+    table = atomic_load(&rig.engine->index.table);
+    for (; count < DUE; count++) {
+        put_number(&rig, count);
+    }
+    next = atomic_load(&table->next);
+    assert_non_null(next);
+    assert_int_equal(table->cursor, 0);
+    (void)rig.ops->tick(rig.engine, rig.now_s, 0);
+    assert_in_range(atomic_load(&next->ready), 1, 63);
+    assert_int_equal(next->paid, atomic_load(&next->ready));
+    assert_in_range(table->cursor, 1, atomic_load(&next->ready));
+    /* A worker moves what is ready, and then no more. */
+    for (; count < LATE; count++) {
+        put_number(&rig, count);
+    }
+    assert_int_equal(table->cursor, atomic_load(&next->ready));
+    for (; count < LATER; count++) {
+        put_number(&rig, count);
+    }
+    assert_true(table->cursor > atomic_load(&next->ready));
+    assert_int_equal(next->paid, table->cursor);
+    rig_tick(&rig);
+    rig_tick(&rig);
+    assert_ptr_equal(atomic_load(&rig.engine->index.table), next);
+    assert_ptr_equal(rig.engine->index.oldest, next);
+    /* All that is charged is there. */
+    assert_int_equal(atomic_load(&rig.engine->log.memory_used),
+                     rig.engine->fixed_size + segment_index_size(rig.engine) +
+                         ((rig_stat(&rig, LARDER_STATS_DETAIL, "segments_s") +
+                           rig_stat(&rig, LARDER_STATS_DETAIL, "segments_open") +
+                           rig_stat(&rig, LARDER_STATS_DETAIL, "segments_free"))
+                          << rig.engine->segment_shift));
+    for (uint64_t i = 0; i < count; i++) {
+        check_number(&rig, i);
+    }
+    rig_close(&rig);
+}
+
 /* Where nothing may be evicted, the budget holds at every moment: growth waits for memory. */
 static void test_growth_within_the_budget(void **state)
 {
@@ -237,9 +288,13 @@ static void test_growth_within_the_budget(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_growth_by_tick),     cmocka_unit_test(test_growth_by_writers),
-        cmocka_unit_test(test_scan_during_growth), cmocka_unit_test(test_full_stripe_moves_on),
-        cmocka_unit_test(test_moved_meanwhile),    cmocka_unit_test(test_growth_within_the_budget),
+        cmocka_unit_test(test_growth_by_tick),
+        cmocka_unit_test(test_growth_by_writers),
+        cmocka_unit_test(test_scan_during_growth),
+        cmocka_unit_test(test_full_stripe_moves_on),
+        cmocka_unit_test(test_moved_meanwhile),
+        cmocka_unit_test(test_tick_grows_ahead),
+        cmocka_unit_test(test_growth_within_the_budget),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
