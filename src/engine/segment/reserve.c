@@ -5,6 +5,9 @@
  * The item lies where it will stay, with its key and all optional fields, but no entry points to
  * it. Small ones pin their segment: reclaim passes it by. What is reserved in too many segments is
  * refused, so that slow senders cannot hold the cache: LARDER_BUSY, and the host buffers.
+ *
+ * A put() of a very large value goes the same way, for the sake of the others: while a worker copied
+ * 128 MiB in its epoch, nothing could be reclaimed. A room is its writer's alone, so he leaves.
  */
 #include <stdlib.h>
 
@@ -225,6 +228,41 @@ enum larder_result segment_commit(struct larder_thread *thread, struct larder_ro
     room_end(thread, inner, result == LARDER_OK);
     room->engine_data[0] = NULL;
     room->value = NULL;
+    return result;
+}
+
+static void copy_apart(struct larder_thread *thread, char *to, const struct larder_put *put)
+{
+    thread->turns++;
+    engine_epoch_leave(&thread->reader);
+    for (uint32_t i = 0; i < put->piece_count; i++) {
+        if (put->pieces[i].size > 0) {
+            memcpy(to, put->pieces[i].data, put->pieces[i].size);
+            to += put->pieces[i].size;
+        }
+    }
+    engine_epoch_enter(&thread->reader);
+}
+
+enum larder_result segment_put_apart(struct larder_thread *thread, const struct larder_key *key,
+                                     struct larder_put *put, uint64_t value_size)
+{
+    struct larder_room room = {0};
+    struct segment_plan plan;
+    enum larder_result result;
+
+    CHECK(thread->lent_count == 0);
+    /* What cannot be stored is not copied; commit() asks again. */
+    result = segment_plan(thread, key, put, value_size, &plan);
+    if (result == LARDER_OK) {
+        result = segment_reserve(thread, key, value_size, &room);
+    }
+    if (result != LARDER_OK) {
+        return result;
+    }
+    copy_apart(thread, room.value, put);
+    result = segment_commit(thread, &room, put);
+    CHECK(result != LARDER_BUSY); /* a room for a large object is never too old */
     return result;
 }
 

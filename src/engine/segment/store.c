@@ -16,6 +16,8 @@
 #include "base/check.h"
 #include "engine/segment/segment_priv.h"
 
+enum { APART_SIZE = 1 << 20 }; /* bytes of a value that take 100 us to copy: not in the epoch */
+
 /* ---- entries that go ---- */
 
 void segment_item_gone(struct larder_thread *thread, uint64_t value,
@@ -573,6 +575,12 @@ enum larder_result segment_put(struct larder_thread *thread, const struct larder
     CHECK(thread->entered && key->size > 0 && key->size < 256);
     if (segment_item_room(0, key->size, value_size) > thread->engine->item_size_max) {
         return LARDER_TOO_LARGE;
+    }
+    if (BASE_UNLIKELY(value_size >= APART_SIZE && thread->lent_count == 0)) {
+        result = segment_put_apart(thread, key, put, value_size);
+        if (result != LARDER_BUSY) {
+            return result;
+        }
     }
     do {
         result = plan_put(thread, key, put, value_size, &plan);

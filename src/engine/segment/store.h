@@ -30,6 +30,12 @@ struct segment_plan {
 enum larder_result segment_put(struct larder_thread *thread, const struct larder_key *key,
                                struct larder_put *put);
 /*
+ * put() of a value whose copying takes long, with nothing lent: outside of the epoch, in reserve.c.
+ * LARDER_BUSY: there is no room for it apart.
+ */
+enum larder_result segment_put_apart(struct larder_thread *thread, const struct larder_key *key,
+                                     struct larder_put *put, uint64_t value_size);
+/*
  * Look the key up and decide what to write. LARDER_OK: store; anything else is the answer, and
  * *ret_plan is anything.
  */

@@ -4,6 +4,7 @@
  * beside small ones, and every allocation may fail.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <cmocka.h>
 
 #include "base/check.h"
+#include "engine/segment/segment_priv.h"
 #include "rig.h"
 
 /* A sanitizer's own memory is in the resident size too. */
@@ -258,6 +260,92 @@ static void test_huge_among_small(void **state)
     free(value);
 }
 
+/* ---- a very large put leaves its epoch while it copies: its source faults, and the handler looks ---- */
+
+static struct {
+    char *source; /* cannot be read until it has been asked for */
+    size_t size;
+    const struct larder_thread *thread;
+    volatile sig_atomic_t faults;
+    volatile sig_atomic_t inside; /* of them, in the epoch */
+} copying;
+
+static void on_fault(int signal)
+{
+    (void)signal;
+    copying.faults++;
+    copying.inside += copying.thread->reader.record.active != 0 ? 1 : 0;
+    CHECK(mprotect(copying.source, copying.size, PROT_READ) == 0);
+}
+
+/* Put the source; with something lent or not. */
+static void put_faulting(struct rig *rig, bool lent)
+{
+    struct larder_key key = rig_key("huge"), small = rig_key("small");
+    struct larder_piece piece = {copying.source, copying.size};
+    struct larder_put put = {.pieces = &piece, .piece_count = 1};
+    struct larder_thread *thread = rig->threads[0];
+    enum larder_result result;
+    struct larder_ref ref;
+
+    assert_int_equal(mprotect(copying.source, copying.size, PROT_NONE), 0);
+    copying.thread = thread;
+    copying.faults = copying.inside = 0;
+    rig->ops->thread_begin(thread, rig->now_s);
+    if (lent) {
+        rig->ops->get(thread, &small, 1, 0, 0, &ref, &result);
+        assert_int_equal(result, LARDER_OK);
+    }
+    assert_int_equal(rig->ops->put(thread, &key, &put), LARDER_OK);
+    if (lent) {
+        assert_memory_equal(ref.value, "value", 5);
+        rig->ops->release(thread, &ref, 1);
+    }
+    rig->ops->thread_end(thread);
+    assert_int_equal(copying.faults, 1);
+    assert_true(put.ret_cas != 0);
+    rig->ops->thread_begin(thread, rig->now_s);
+    rig->ops->get(thread, &key, 1, 0, 0, &ref, &result);
+    assert_int_equal(result, LARDER_OK);
+    assert_int_equal(ref.value_size, copying.size);
+    assert_int_equal(ref.cas, put.ret_cas);
+    assert_memory_equal(ref.value, copying.source, copying.size);
+    rig->ops->thread_end(thread);
+}
+
+static void test_huge_is_copied_outside_the_epoch(void **state)
+{
+    struct larder_put absent = {.condition = LARDER_COND_ABSENT};
+    struct sigaction action = {.sa_handler = on_fault}, old;
+    struct larder_key key = rig_key("huge");
+    struct rig rig;
+
+    (void)state;
+    copying.size = 4 * RIG_MIB;
+    copying.source =
+        mmap(NULL, copying.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(copying.source != MAP_FAILED);
+    memset(copying.source, 'h', copying.size);
+    assert_int_equal(sigaction(SIGSEGV, &action, &old), 0);
+    rig_open_config(&rig, NULL, config_of(64 * RIG_MIB, 16 * RIG_MIB));
+    assert_int_equal(rig_put(&rig, "small", "value", NULL), LARDER_OK);
+    put_faulting(&rig, false);
+    assert_int_equal(copying.inside, 0);
+    put_faulting(&rig, true);
+    assert_int_equal(copying.inside, 1); /* what is lent has to stay */
+    /* What fails its condition is not even read. */
+    assert_int_equal(mprotect(copying.source, copying.size, PROT_NONE), 0);
+    copying.faults = 0;
+    assert_int_equal(rig_put_bytes(&rig, 0, &key, copying.source, copying.size, &absent),
+                     LARDER_EXISTS);
+    assert_int_equal(copying.faults, 0);
+    assert_int_equal(rig_stat(&rig, LARDER_STATS_GENERAL, "curr_items"), 2);
+    assert_int_equal(rig_stat(&rig, LARDER_STATS_GENERAL, "total_items"), 3);
+    assert_int_equal(sigaction(SIGSEGV, &old, NULL), 0);
+    rig_close(&rig);
+    assert_int_equal(munmap(copying.source, copying.size), 0);
+}
+
 /* Eight workers on one MiB: their open segments must leave something to evict. */
 static void test_many_workers_in_little_memory(void **state)
 {
@@ -355,6 +443,7 @@ int main(void)
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_large_objects),
         cmocka_unit_test(test_huge_among_small),
+        cmocka_unit_test(test_huge_is_copied_outside_the_epoch),
         cmocka_unit_test(test_many_workers_in_little_memory),
         cmocka_unit_test(test_every_allocation_fails_once),
     };
