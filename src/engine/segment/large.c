@@ -110,11 +110,11 @@ bool segment_large_dead(const struct larder_engine *engine, uint32_t number, uin
     return segment_flushed_at(engine, SLOT_LARGE | number) || segment_item_expired(expiry, now_s);
 }
 
-static void unmap(struct larder_engine *engine, uint32_t number)
+/* Its mapping has gone. */
+static void recycle(struct larder_engine *engine, uint32_t number)
 {
     struct segment_large *object = &engine->large.objects[number];
 
-    CHECK(munmap(object->item, object->size) == 0);
     segment_budget_return(engine, object->size);
     object->item = NULL;
     object->size = 0;
@@ -128,8 +128,20 @@ static void kept_bytes_add(struct larder_engine *engine, uint64_t size)
     (void)atomic_fetch_add_explicit(&engine->large.kept_bytes, size, memory_order_relaxed);
 }
 
+/* It waits for segment_large_sweep(). */
+static void doom(struct larder_engine *engine, uint32_t number)
+{
+    struct segment_large *object = &engine->large.objects[number];
+
+    set_state(object, LARGE_DOOMED);
+    object->older = engine->large.doomed_head;
+    engine->large.doomed_head = number;
+    (void)atomic_fetch_add(&engine->large.doomed_count, 1);
+    (void)atomic_fetch_add(&engine->log.limbo_count, 1);
+}
+
 /* A mapping nobody reads: kept if it is within bounds. */
-static void keep_or_unmap(struct larder_engine *engine, uint32_t number)
+static void keep_or_doom(struct larder_engine *engine, uint32_t number)
 {
     struct segment_large *object = &engine->large.objects[number];
     uint64_t max = atomic_load_explicit(&engine->log.memory_max, memory_order_relaxed);
@@ -137,7 +149,7 @@ static void keep_or_unmap(struct larder_engine *engine, uint32_t number)
     uint64_t kept = atomic_load_explicit(&engine->large.kept_bytes, memory_order_relaxed);
 
     if (used > max || kept + object->size > max / KEPT_FRACTION) {
-        unmap(engine, number);
+        doom(engine, number);
         return;
     }
     set_state(object, LARGE_KEPT);
@@ -154,8 +166,8 @@ static void leave_limbo(struct engine_epoch_entry *entry)
     struct larder_engine *engine = object->engine;
 
     CHECK(get_state(object) == LARGE_LIMBO);
+    keep_or_doom(engine, (uint32_t)(object - engine->large.objects));
     (void)atomic_fetch_sub(&engine->log.limbo_count, 1);
-    keep_or_unmap(engine, (uint32_t)(object - engine->large.objects));
 }
 
 static void now_private(struct larder_engine *engine, uint32_t number)
@@ -205,27 +217,65 @@ static uint32_t take_number(struct larder_engine *engine)
     return table->fresh_next < table->number_end ? table->fresh_next++ : 0;
 }
 
+void segment_large_sweep(struct larder_engine *engine)
+{
+    struct segment_large_table *table = &engine->large;
+
+    while (atomic_load(&table->doomed_count) > 0) {
+        uint32_t number;
+
+        segment_log_lock(engine);
+        number = table->doomed_head;
+        if (number != 0) {
+            table->doomed_head = table->objects[number].older;
+            (void)atomic_fetch_sub(&table->doomed_count, 1);
+        }
+        segment_log_unlock(engine);
+        if (number == 0) {
+            return;
+        }
+        CHECK(munmap(table->objects[number].item, table->objects[number].size) == 0);
+        segment_log_lock(engine);
+        recycle(engine, number);
+        (void)atomic_fetch_sub(&engine->log.limbo_count, 1);
+        segment_log_unlock(engine);
+    }
+}
+
+/* Is it uncharged? */
+static bool has_room(const struct larder_engine *engine, uint64_t size)
+{
+    uint64_t max = atomic_load(&engine->log.memory_max);
+    uint64_t used = atomic_load(&engine->log.memory_used);
+
+    return used <= max && max - used >= size;
+}
+
 bool segment_large_release(struct larder_engine *engine, uint64_t size)
 {
-    bool enough = false;
+    bool swept = atomic_load(&engine->large.doomed_count) > 0;
 
-    if (atomic_load_explicit(&engine->large.kept_bytes, memory_order_relaxed) == 0) {
-        return false;
+    segment_large_sweep(engine);
+    if (swept && has_room(engine, size)) {
+        return true;
     }
-    segment_log_lock(engine);
-    while (!enough && engine->large.kept_head != 0) {
-        uint32_t number = engine->large.kept_head;
-        uint64_t max = atomic_load(&engine->log.memory_max);
-        uint64_t used;
+    while (atomic_load_explicit(&engine->large.kept_bytes, memory_order_relaxed) > 0) {
+        uint32_t number;
 
-        engine->large.kept_head = engine->large.objects[number].older;
-        kept_bytes_add(engine, 0 - engine->large.objects[number].size);
-        unmap(engine, number);
-        used = atomic_load(&engine->log.memory_used);
-        enough = used <= max && max - used >= size;
+        segment_log_lock(engine);
+        number = engine->large.kept_head;
+        if (number != 0) {
+            engine->large.kept_head = engine->large.objects[number].older;
+            kept_bytes_add(engine, 0 - engine->large.objects[number].size);
+            doom(engine, number);
+        }
+        segment_log_unlock(engine);
+        segment_large_sweep(engine);
+        if (has_room(engine, size)) {
+            return true;
+        }
     }
-    segment_log_unlock(engine);
-    return enough;
+    return false;
 }
 
 /* ---- making ---- */
@@ -247,7 +297,10 @@ static uint32_t create_once(struct larder_engine *engine, uint64_t size)
     }
     segment_log_unlock(engine);
     if (!segment_budget_charge(engine, size)) {
-        return 0;
+        segment_large_sweep(engine);
+        if (!segment_budget_charge(engine, size)) {
+            return 0;
+        }
     }
     memory = segment_map(size, engine->huge_pages);
     segment_log_lock(engine);
@@ -347,15 +400,17 @@ void segment_large_discard(struct larder_engine *engine, uint32_t number)
     segment_log_lock(engine);
     CHECK(get_state(&engine->large.objects[number]) == LARGE_PRIVATE);
     no_longer_private(engine, &engine->large.objects[number]);
-    keep_or_unmap(engine, number);
+    keep_or_doom(engine, number);
     segment_log_unlock(engine);
 }
 
 void segment_large_fini(struct larder_engine *engine)
 {
     for (uint32_t i = 1; i < engine->large.fresh_next; i++) {
-        if (engine->large.objects[i].item != NULL) {
-            unmap(engine, i);
+        struct segment_large *object = &engine->large.objects[i];
+
+        if (object->item != NULL) {
+            CHECK(munmap(object->item, object->size) == 0);
         }
     }
 }

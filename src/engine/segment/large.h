@@ -26,7 +26,8 @@ enum segment_large_state {
     LARGE_LISTED,  /* an entry points to it */
     LARGE_TAKEN,   /* reclaim looks at it; out of the list */
     LARGE_LIMBO,
-    LARGE_KEPT, /* a mapping for the next object */
+    LARGE_KEPT,   /* a mapping for the next object */
+    LARGE_DOOMED, /* a mapping that goes back to the system */
 };
 
 struct segment_large {
@@ -46,6 +47,8 @@ struct segment_large_table {
     uint32_t unused_top;
     uint32_t head, tail;
     uint32_t kept_head; /* newest of the kept mappings */
+    uint32_t doomed_head;
+    _Atomic uint32_t doomed_count; /* counted in log.limbo_count, too */
     _Atomic uint32_t count;
     _Atomic uint64_t bytes;         /* of listed and private objects */
     _Atomic uint64_t private_bytes; /* of open reservations */
@@ -67,6 +70,11 @@ void segment_large_list(struct larder_engine *engine, uint32_t number);
 void segment_large_retire(struct larder_engine *engine, uint32_t number);
 /* Nobody has ever seen it. */
 void segment_large_discard(struct larder_engine *engine, uint32_t number);
+/*
+ * tick(): unmap what nobody needs any more, not under log.lock: 128 MiB take milliseconds. Who needs
+ * the memory before does the same.
+ */
+void segment_large_sweep(struct larder_engine *engine);
 /* Give kept mappings back until `size` bytes are uncharged. Takes log.lock. */
 bool segment_large_release(struct larder_engine *engine, uint64_t size);
 /* Under log.lock, for reclaim: out of the list, and back as the newest if nobody retired it. */

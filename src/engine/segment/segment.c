@@ -111,11 +111,18 @@ static bool upkeep_reclaim(struct larder_thread *thread)
     return segment_reclaim(thread, false) == SEGMENT_RECLAIM_DONE;
 }
 
-/* One slice of tick()'s work, inside an epoch. Returns true when there is more. */
+/*
+ * One slice of tick()'s work, inside an epoch. Returns true when there is more. All of it has its
+ * turn: growth goes on for a second, and who needs memory meanwhile would have to make it himself.
+ */
 static bool upkeep_slice(struct larder_thread *thread)
 {
-    return segment_grow_step(thread) || segment_reclaim_expired(thread) || upkeep_reclaim(thread) ||
-           segment_log_prepare(thread->engine);
+    bool grown = segment_grow_step(thread);
+    bool reclaimed = segment_reclaim_expired(thread);
+
+    reclaimed |= upkeep_reclaim(thread);
+    /* What was reclaimed will be free, so nothing has to be fetched from the system. */
+    return (!reclaimed && segment_log_prepare(thread->engine)) || grown || reclaimed;
 }
 
 static bool segment_tick(struct larder_engine *engine, uint32_t now_s, uint64_t budget_ns)
@@ -132,6 +139,7 @@ static bool segment_tick(struct larder_engine *engine, uint32_t now_s, uint64_t 
         more = upkeep_slice(thread);
         engine_epoch_leave(&thread->reader);
         segment_log_poll(engine);
+        segment_large_sweep(engine);
     } while (more && base_clock_monotonic_ns() < end_ns);
     return more;
 }

@@ -41,7 +41,12 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
 void *__wrap_mmap64(void *address, size_t size, int protection, int flags, int fd, off_t offset);
 
+int __real_munmap(void *address, size_t size);
+int __wrap_munmap(void *address, size_t size);
+
 static uint64_t allocations, fail_at;
+static pthread_mutex_t *free_lock; /* must be free while something is unmapped; or NULL */
+static uint64_t unmapped;          /* bytes, since there is one */
 
 static bool fails(void)
 {
@@ -61,6 +66,16 @@ void *__wrap_aligned_alloc(size_t alignment, size_t size)
 void *__wrap_mmap64(void *address, size_t size, int protection, int flags, int fd, off_t offset)
 {
     return fails() ? MAP_FAILED : __real_mmap64(address, size, protection, flags, fd, offset);
+}
+
+int __wrap_munmap(void *address, size_t size)
+{
+    if (free_lock != NULL) {
+        CHECK(pthread_mutex_trylock(free_lock) == 0);
+        CHECK(pthread_mutex_unlock(free_lock) == 0);
+        unmapped += size;
+    }
+    return __real_munmap(address, size);
 }
 
 /* ---- */
@@ -224,6 +239,42 @@ static void test_large_objects(void **state)
     rig_tick(&rig);
     assert_int_equal(rig_stat(&rig, LARDER_STATS_DETAIL, "large_objects"), 0);
     assert_int_equal(rig_stat(&rig, LARDER_STATS_GENERAL, "curr_items"), 0);
+    rig_close(&rig);
+    free(value);
+}
+
+/* Large objects go back to the system without a lock that workers wait for, and are charged until then. */
+static void test_unmapped_without_a_lock(void **state)
+{
+    const size_t size = 3 * RIG_MIB;
+    char *value = malloc(size);
+    struct rig rig;
+
+    (void)state;
+    assert_non_null(value);
+    rig_open_config(&rig, NULL, config_of(64 * RIG_MIB, 4 * RIG_MIB));
+    free_lock = &rig.engine->log.lock;
+    unmapped = 0;
+    for (uint64_t i = 0; i < 15; i++) {
+        put_large(&rig, i, value, size);
+    }
+    assert_int_equal(unmapped, 0);
+    for (uint64_t i = 0; i < 15; i++) {
+        char text[RIG_KEY_SIZE];
+        assert_int_equal(rig_remove(&rig, rig_numbered(text, i).data, 0), LARDER_OK);
+    }
+    rig_tick(&rig);
+    rig_tick(&rig);
+    /* But one, which is kept for the next. */
+    assert_in_range(unmapped, 14 * size, 14 * (size + size / 8));
+    assert_int_equal(rig_stat(&rig, LARDER_STATS_DETAIL, "segments_limbo"), 0);
+    assert_true(rig_stat(&rig, LARDER_STATS_DETAIL, "memory_used") < 8 * RIG_MIB);
+    /* Without tick(), too: who needs the memory gets it. */
+    for (uint64_t i = 0; i < 200; i++) {
+        put_large(&rig, i % 40, value, size - i % 7 * 300000);
+        assert_true(rig_stat(&rig, LARDER_STATS_DETAIL, "memory_used") <= 64 * RIG_MIB);
+    }
+    free_lock = NULL;
     rig_close(&rig);
     free(value);
 }
@@ -442,6 +493,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_large_objects),
+        cmocka_unit_test(test_unmapped_without_a_lock),
         cmocka_unit_test(test_huge_among_small),
         cmocka_unit_test(test_huge_is_copied_outside_the_epoch),
         cmocka_unit_test(test_many_workers_in_little_memory),
