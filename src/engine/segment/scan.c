@@ -8,12 +8,22 @@
  *
  *   cursor   stripe:20 | table generation:12 | slot in the stripe + 1:32
  *
- * An item for which the function returned false is not seen: the next call begins with it.
+ * An item for which the function returned false is not seen: the next call begins with it. A call
+ * passes a bounded number of slots, too: after a flush there may be no item in millions.
  */
 #include "base/check.h"
 #include "engine/segment/segment_priv.h"
 
-enum { GENERATION_MASK = 0xfff };
+enum {
+    GENERATION_MASK = 0xfff,
+    SLOTS_PER_ITEM = 16, /* slots a call may pass for each item it may visit */
+};
+
+/* What a call may do yet. */
+struct allowance {
+    uint64_t items;
+    uint64_t slots;
+};
 
 static uint64_t make_cursor(uint32_t stripe, const struct segment_table *table, uint64_t position)
 {
@@ -39,7 +49,7 @@ static bool read_slot(const struct larder_engine *engine, struct segment_bucket 
 /* One stripe from `position` on. Returns the next position, or UINT64_MAX at its end. */
 static uint64_t scan_stripe(const struct larder_engine *engine, uint32_t stripe,
                             const struct segment_table *table, uint64_t position, uint32_t now_s,
-                            uint32_t *items_left, larder_scan_fn fn, void *arg)
+                            struct allowance *left, larder_scan_fn fn, void *arg)
 {
     uint64_t end = (uint64_t)table->per * INDEX_SLOTS;
 
@@ -48,15 +58,17 @@ static uint64_t scan_stripe(const struct larder_engine *engine, uint32_t stripe,
             table->buckets + (uint64_t)stripe * table->per + position / INDEX_SLOTS;
         struct larder_ref ref;
 
-        if (*items_left == 0) {
+        if (left->items == 0 || left->slots == 0) {
+            left->items = 0;
             return position;
         }
+        left->slots--;
         if (read_slot(engine, bucket, (uint32_t)(position % INDEX_SLOTS), now_s, &ref)) {
             if (!fn(arg, &ref)) {
-                *items_left = 0;
+                left->items = 0;
                 return position;
             }
-            (*items_left)--;
+            left->items--;
         }
     }
     return UINT64_MAX;
@@ -66,6 +78,7 @@ void segment_scan(struct larder_engine *engine, uint32_t now_s, uint64_t *cursor
                   uint32_t items_max, larder_scan_fn fn, void *arg)
 {
     struct larder_thread *guest = segment_guest(engine);
+    struct allowance left = {items_max, (uint64_t)items_max * SLOTS_PER_ITEM};
     uint64_t stripe = *cursor >> 44;
     uint64_t next = 0;
 
@@ -80,8 +93,7 @@ void segment_scan(struct larder_engine *engine, uint32_t now_s, uint64_t *cursor
             ((*cursor >> 32) & GENERATION_MASK) == (table->generation & GENERATION_MASK)) {
             position = (*cursor & 0xffffffff) - 1;
         }
-        position =
-            scan_stripe(engine, (uint32_t)stripe, table, position, now_s, &items_max, fn, arg);
+        position = scan_stripe(engine, (uint32_t)stripe, table, position, now_s, &left, fn, arg);
         if (position != UINT64_MAX) {
             next = make_cursor((uint32_t)stripe, table, position);
         }

@@ -13,7 +13,10 @@
 #include "engine/segment/segment_priv.h"
 
 enum { VALUE_SIZE = 32, SIZE_CLASS = 32, SIZE_CLASSES = 32768 };
-enum { SCAN_STEP = 4096 }; /* items walked in one epoch: no memory comes back meanwhile */
+enum {
+    SCAN_STEP = 4096,     /* items walked in one epoch: no memory comes back meanwhile */
+    GHOST_STRIPES = 4096, /* stripes that are asked for their ghosts; of more every nth */
+};
 
 struct out {
     larder_stat_fn fn;
@@ -157,26 +160,46 @@ static void stats_slabs(struct larder_engine *engine, const uint64_t *sum, const
     put(out, "total_malloced", atomic_load(&engine->log.memory_used));
 }
 
-static void stats_detail(struct larder_engine *engine, const uint64_t *sum, uint64_t slots,
-                         const struct out *out)
+/* All ghosts; where stripes are many, as many as some of them let expect. */
+static uint64_t count_ghosts(struct larder_engine *engine)
 {
-    uint64_t items = sum[SEGMENT_COUNT_items];
-    uint64_t appended = 0;
+    uint32_t count = engine->index.stripe_count; /* a power of two, as GHOST_STRIPES */
+    uint32_t step = count > GHOST_STRIPES ? count / GHOST_STRIPES : 1;
     uint64_t ghosts = 0;
 
-    for (uint32_t id = 1; id < engine->log.id_end; id++) {
-        uint32_t state = atomic_load_explicit(&engine->segments[id].state, memory_order_relaxed);
-        if (state == SEGMENT_OPEN || state == SEGMENT_SEALED) {
-            appended += atomic_load_explicit(&engine->segments[id].used, memory_order_relaxed);
-        }
-    }
-    appended += atomic_load(&engine->large.bytes);
-    for (uint32_t i = 0; i < engine->index.stripe_count; i++) {
+    for (uint32_t i = 0; i < count; i += step) {
         struct segment_stripe *stripe = &engine->index.stripes[i];
         segment_index_lock(stripe);
         ghosts += stripe->ghosts;
         segment_index_unlock(stripe);
     }
+    return ghosts * step;
+}
+
+/* Bytes appended to segments that are in use. */
+static uint64_t count_appended(struct larder_engine *engine)
+{
+    uint64_t appended = 0;
+    uint32_t end;
+
+    segment_log_lock(engine);
+    end = engine->log.fresh_next; /* what is above was never used: not even its bookkeeping */
+    segment_log_unlock(engine);
+    for (uint32_t id = 1; id < end; id++) {
+        uint32_t state = atomic_load_explicit(&engine->segments[id].state, memory_order_relaxed);
+        if (state == SEGMENT_OPEN || state == SEGMENT_SEALED) {
+            appended += atomic_load_explicit(&engine->segments[id].used, memory_order_relaxed);
+        }
+    }
+    return appended;
+}
+
+static void stats_detail(struct larder_engine *engine, const uint64_t *sum, uint64_t slots,
+                         const struct out *out)
+{
+    uint64_t items = sum[SEGMENT_COUNT_items];
+    uint64_t appended = count_appended(engine) + atomic_load(&engine->large.bytes);
+
     put(out, "memory_max", atomic_load(&engine->log.memory_max));
     put(out, "memory_used", atomic_load(&engine->log.memory_used));
     put(out, "segment_size", engine->segment_size);
@@ -194,7 +217,7 @@ static void stats_detail(struct larder_engine *engine, const uint64_t *sum, uint
     put(out, "index_stripes", engine->index.stripe_count);
     put(out, "index_slots", slots);
     put(out, "index_load_percent", items * 100 / slots);
-    put(out, "ghosts", ghosts);
+    put(out, "ghosts", count_ghosts(engine));
     put(out, "ghost_window", atomic_load(&engine->index.ghost_window));
 #define X(name) put(out, #name, sum[SEGMENT_COUNT_##name]);
     SEGMENT_COUNTERS(X)

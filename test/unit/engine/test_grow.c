@@ -135,6 +135,27 @@ static void test_scan_during_growth(void **state)
     rig_close(&rig);
 }
 
+/* A call passes a bounded number of slots, though there is nothing in them. */
+static void test_scan_of_an_empty_cache_is_bounded(void **state)
+{
+    enum { ITEMS_MAX = 10, CALLS_MAX = 1000 };
+    struct seen seen = {(uint8_t[1]){0}, 1};
+    uint32_t calls = 0;
+    uint64_t cursor = 0;
+    struct rig rig;
+
+    (void)state;
+    rig_open(&rig, NULL, 16 * RIG_MIB);
+    put_number(&rig, 0);
+    do {
+        rig.ops->scan(rig.engine, rig.now_s, &cursor, ITEMS_MAX, see, &seen);
+        assert_true(++calls < CALLS_MAX);
+    } while (cursor != 0);
+    assert_int_equal(seen.count[0], 1);
+    assert_true(calls > 100); /* 29,120 slots */
+    rig_close(&rig);
+}
+
 /* Store the next number behind *number whose key is in the stripe, or in any other. */
 static void put_in_stripe(struct rig *rig, uint64_t *number, bool inside)
 {
@@ -290,6 +311,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_growth_by_tick),
         cmocka_unit_test(test_growth_by_writers),
+        cmocka_unit_test(test_scan_of_an_empty_cache_is_bounded),
         cmocka_unit_test(test_scan_during_growth),
         cmocka_unit_test(test_full_stripe_moves_on),
         cmocka_unit_test(test_moved_meanwhile),
