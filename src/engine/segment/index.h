@@ -41,7 +41,7 @@ enum {
     INDEX_SLOTS = 7,   /* per bucket */
     INDEX_PROBES = 16, /* buckets an entry may lie in */
     INDEX_STRIPES_MIN = 64,
-    INDEX_STRIPES_MAX = 65536,
+    INDEX_STRIPES_MAX = 1 << 20, /* of 256 GiB: the longer a stripe, the longer its move locks it */
     INDEX_PER_START = 65,    /* buckets per stripe at first: 455 slots even out the hash's luck */
     INDEX_PER_MAX = 1 << 20, /* buckets per stripe at last */
 };
@@ -68,8 +68,7 @@ struct segment_bucket {
     _Atomic uint64_t info;
 } BASE_ALIGNED(64);
 
-/* Waiting: `entry` is deferred. Due: nobody reads stripes below release_to any more. */
-enum segment_release { RELEASE_IDLE, RELEASE_WAITING, RELEASE_DUE };
+enum segment_release { RELEASE_IDLE, RELEASE_WAITING, RELEASE_DUE }; /* for readers to leave */
 
 struct segment_table {
     struct segment_bucket *buckets; /* constant */
