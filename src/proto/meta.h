@@ -28,6 +28,13 @@ enum { PROTO_META_REPLY_MAX = 1024 };
 size_t proto_meta_write_reply(char *out, const struct proto_request *request,
                               const struct proto_reply *reply);
 
+/*
+ * The same for an mg of proto_plain_meta_get(), answered from its line: `words` are all behind the
+ * key, flags what they said. reply->status: HIT or MISS.
+ */
+size_t proto_meta_write_plain(char *out, struct base_slice key, struct base_slice words,
+                              uint32_t flags, const struct proto_reply *reply);
+
 /* For clients, tests and benchmarks. */
 struct proto_meta_answer {
     char code[2];            /* "VA" "HD" "EN" "NS" "EX" "NF" "MN" "ME" */

@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "proto/base64.h"
 #include "proto/meta.h"
+#include "proto/scan.h"
 
 /* Which letters each command answers; all others of a request were instructions. */
 #define RETURNS_FOUND_MG "Okcfhlst"
@@ -35,32 +36,42 @@ static char *put_key(char *out, const struct proto_request *request)
                                                      : put(out, request->key);
 }
 
-static char *put_return(char *out, char letter, const struct proto_request *request,
-                        const struct proto_reply *reply)
+/* A blank, the letter, and what the item has to say to it. */
+static char *put_field(char *out, char letter, const struct proto_reply *reply)
 {
     *out++ = ' ';
     *out++ = letter;
     switch (letter) {
-    case 'O':
-        return put(out, (struct base_slice){request->opaque, request->opaque_size});
-    case 'k':
-        out = put_key(out, request);
-        return (request->flags & PROTO_FLAG_BASE64) != 0 ? put(out, BASE_SLICE(" b")) : out;
     case 'c':
-        return out + base_num_write_u64(out, reply->cas);
+        return out + base_num_write_short(out, reply->cas);
     case 'f':
-        return out + base_num_write_u64(out, reply->client_flags);
+        return out + base_num_write_short(out, reply->client_flags);
     case 'h':
         *out++ = reply->hit_before ? '1' : '0';
         return out;
     case 'l':
-        return out + base_num_write_u64(out, reply->last_access_ago_s);
+        return out + base_num_write_short(out, reply->last_access_ago_s);
     case 's':
-        return out + base_num_write_u64(out, reply->value_size);
+        return out + base_num_write_short(out, reply->value_size);
     case 't':
         return out + base_num_write_i64(out, reply->ttl_s);
     default:
         NEVER("a return flag without a value");
+    }
+}
+
+static char *put_return(char *out, char letter, const struct proto_request *request,
+                        const struct proto_reply *reply)
+{
+    switch (letter) {
+    case 'O':
+        out = put(out, BASE_SLICE(" O"));
+        return put(out, (struct base_slice){request->opaque, request->opaque_size});
+    case 'k':
+        out = put_key(put(out, BASE_SLICE(" k")), request);
+        return (request->flags & PROTO_FLAG_BASE64) != 0 ? put(out, BASE_SLICE(" b")) : out;
+    default:
+        return put_field(out, letter, reply);
     }
 }
 
@@ -75,20 +86,68 @@ static char *put_returns(char *out, const char *allowed, const struct proto_requ
     return out;
 }
 
+static char *put_hit_code(char *out, uint32_t flags, const struct proto_reply *reply)
+{
+    if ((flags & PROTO_FLAG_VALUE) == 0) {
+        return put(out, BASE_SLICE("HD"));
+    }
+    out = put(out, BASE_SLICE("VA "));
+    return out + base_num_write_short(out, reply->value_size);
+}
+
 static char *write_hit(char *out, const struct proto_request *request,
                        const struct proto_reply *reply)
 {
-    if ((request->flags & PROTO_FLAG_VALUE) != 0) {
-        out = put(out, BASE_SLICE("VA "));
-        out += base_num_write_short(out, reply->value_size);
-    } else {
-        out = put(out, BASE_SLICE("HD"));
-    }
+    out = put_hit_code(out, request->flags, reply);
     out = put_returns(out, RETURNS_FOUND_MG, request, reply);
     out = reply->token_sent ? put(out, BASE_SLICE(" Z")) : out;
     out = reply->stale ? put(out, BASE_SLICE(" X")) : out;
     out = reply->won ? put(out, BASE_SLICE(" W")) : out;
     return put(out, BASE_SLICE("\r\n"));
+}
+
+/* A blank and a letter each, O with its opaque. What repeats the request is always repeated. */
+static char *put_words(char *out, struct base_slice key, struct base_slice words, bool is_hit,
+                       const struct proto_reply *reply)
+{
+    const char *const end = words.data + words.size;
+
+    for (const char *at = words.data, *next; at < end; at = next) {
+        next = at + 2;
+        switch (at[1]) {
+        case 'O':
+            next = proto_scan_blank(next, end);
+            out = put(out, (struct base_slice){at, (size_t)(next - at)});
+            break;
+        case 'k':
+            out = put(put(out, BASE_SLICE(" k")), key);
+            break;
+        case 'q':
+        case 'u':
+        case 'v':
+            break;
+        default:
+            out = is_hit ? put_field(out, at[1], reply) : out;
+            break;
+        }
+    }
+    return put(out, BASE_SLICE("\r\n"));
+}
+
+size_t proto_meta_write_plain(char *out, struct base_slice key, struct base_slice words,
+                              uint32_t flags, const struct proto_reply *reply)
+{
+    const bool is_hit = reply->status == PROTO_STATUS_HIT;
+    char *end = out;
+
+    if (is_hit) {
+        end = put_hit_code(out, flags, reply);
+    } else if ((flags & PROTO_FLAG_QUIET) == 0) {
+        end = put(out, BASE_SLICE("EN"));
+    } else {
+        return 0;
+    }
+    return (size_t)(put_words(end, key, words, is_hit, reply) - out);
 }
 
 static char *write_number(char *out, const struct proto_request *request,

@@ -7,7 +7,6 @@
 
 enum {
     SET_WORD_SIZE = 4,  /* "set " */
-    META_WORD_SIZE = 3, /* "mg " */
     GETS_WORD_SIZE = 5, /* "gets " */
     DIGITS_MAX = 9,     /* of a number that cannot overflow 32 bits */
     NOREPLY_SIZE = 8,   /* " noreply" */
@@ -24,9 +23,6 @@ static const uint32_t META_FLAGS[LETTERS] = {
     ['s' - 'a'] = PROTO_FLAG_SIZE_RETURN, ['t' - 'a'] = PROTO_FLAG_TTL_RETURN,
     ['u' - 'a'] = PROTO_FLAG_NO_BUMP,     ['v' - 'a'] = PROTO_FLAG_VALUE,
 };
-
-/* Those that the reply does not answer. */
-#define META_INSTRUCTIONS (PROTO_FLAG_QUIET | PROTO_FLAG_NO_BUMP | PROTO_FLAG_VALUE)
 
 /*
  * A blank and 1 to DIGITS_MAX digits at `at`; one byte more than that may be read. Returns what is
@@ -72,11 +68,6 @@ static void fill_get(struct base_slice key, uint32_t flags, struct proto_request
     request->keys = (struct base_slice){key.data - 1, key.size + 1}; /* as proto/text.c leaves it */
 }
 
-void proto_plain_fill_get(struct base_slice key, struct proto_request *ret_request)
-{
-    fill_get(key, PROTO_FLAG_VALUE, ret_request);
-}
-
 static bool parse_gets(const char *key, const char *end, struct proto_request *request,
                        const char **ret_end)
 {
@@ -91,32 +82,10 @@ static bool parse_gets(const char *key, const char *end, struct proto_request *r
     return true;
 }
 
-/* The opaque behind its O; returns where it ends, or NULL when it is too long. */
-static const char *take_opaque(const char *at, const char *end, struct proto_request *request)
+const char *proto_plain_meta_flags(const char *at, const char *end, uint32_t *ret_flags)
 {
-    const char *opaque_end = proto_scan_blank(at, end);
-    const size_t size = (size_t)(opaque_end - at);
+    uint32_t flags = 0;
 
-    if (size > BASE_OPAQUE_SIZE_MAX) {
-        return NULL;
-    }
-    memcpy(request->opaque, at, size);
-    request->opaque_size = (uint8_t)size;
-    return opaque_end;
-}
-
-static bool parse_meta_get(const char *key, const char *end, struct proto_request *request,
-                           const char **ret_end)
-{
-    const char *at = proto_scan_blank(key, end);
-    const size_t size = (size_t)(at - key);
-
-    if (!is_key_size(size)) {
-        return false;
-    }
-    proto_request_start(request, PROTO_META, PROTO_OP_GET);
-    request->key = (struct base_slice){key, size};
-    request->opaque_size = 0;
     while (end - at > 2 && *at == ' ') {
         const char letter = at[1];
         const unsigned int number = (unsigned char)letter - 'a';
@@ -124,23 +93,24 @@ static bool parse_meta_get(const char *key, const char *end, struct proto_reques
                               : number < LETTERS ? META_FLAGS[number]
                                                  : 0;
 
-        if (flag == 0 || (request->flags & flag) != 0) {
-            return false;
+        if (flag == 0 || (flags & flag) != 0) {
+            return NULL;
         }
-        request->flags |= flag;
-        if ((flag & META_INSTRUCTIONS) == 0) {
-            request->returns[request->return_count++] = letter;
-        }
-        at = letter == 'O' ? take_opaque(at + 2, end, request) : at + 2;
-        if (at == NULL) {
-            return false;
+        flags |= flag;
+        at += 2;
+        if (letter == 'O') {
+            const char *opaque_end = proto_scan_blank(at, end);
+            if (opaque_end - at > BASE_OPAQUE_SIZE_MAX) {
+                return NULL;
+            }
+            at = opaque_end;
         }
     }
     if (!is_line_end(at, end)) {
-        return false;
+        return NULL;
     }
-    *ret_end = at + 2;
-    return true;
+    *ret_flags = flags;
+    return at + 2;
 }
 
 /* The three numbers and the end of a set line; NUMBERS_SIZE_MAX bytes may be read. */
@@ -207,15 +177,13 @@ bool proto_plain_parse(struct base_slice input, struct proto_request *request, s
     }
     if (memcmp(input.data, "set ", SET_WORD_SIZE) == 0) {
         done = parse_set(input.data + SET_WORD_SIZE, end, request, &line_end);
-    } else if (memcmp(input.data, "mg ", META_WORD_SIZE) == 0) {
-        done = parse_meta_get(input.data + META_WORD_SIZE, end, request, &line_end);
     } else if (memcmp(input.data, "gets ", GETS_WORD_SIZE) == 0) {
         done = parse_gets(input.data + GETS_WORD_SIZE, end, request, &line_end);
     } else {
         line_end = proto_plain_get(input.data, end, &key);
         done = line_end != NULL;
         if (done) {
-            proto_plain_fill_get(key, request);
+            fill_get(key, PROTO_FLAG_VALUE, request);
         }
     }
     if (done) {

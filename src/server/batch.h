@@ -22,23 +22,26 @@ enum server_ending {
 enum server_kind {
     SERVER_KIND_OTHER, /* run by its own */
     SERVER_KIND_READ,  /* server_is_read(): may be run with its neighbours */
-    SERVER_KIND_GET, /* such a read, and the most frequent: "get <key>\r\n"; all of it is its key */
-    SERVER_KIND_SET, /* server_is_set(), its data block whole: may be run with its neighbours */
+    SERVER_KIND_SET,   /* server_is_set(), its data block whole: may be run with its neighbours */
+    /* From here on plain lines, as proto/plain.h calls them; what they say is in no request. */
+    SERVER_KIND_GET,  /* "get <key>\r\n"; all of it is its key */
+    SERVER_KIND_META, /* "mg <key> <flag>...\r\n" that changes nothing */
 };
 
 struct server_entry {
-    struct proto_request request; /* KIND_GET: not filled */
+    struct proto_request request; /* KIND_GET, KIND_META: filled when it is run alone */
     struct larder_piece value;    /* STORE: its data block, in the input */
     bool value_bad;               /* the data block does not end in \r\n */
 };
 
 struct server_batch {
+    const char *data; /* the input; borrowed for the turn */
     /* by request */
     struct larder_key keys[BASE_BATCH_MAX];
-    size_t ends[BASE_BATCH_MAX]; /* its data block included; bytes into the input */
-    uint8_t
-        kinds[BASE_BATCH_MAX]; /* enum server_kind; of gets that follow each other the first's */
-    uint8_t get_counts[BASE_BATCH_MAX]; /* KIND_GET: how many of them follow each other */
+    size_t ends[BASE_BATCH_MAX];   /* its data block included; bytes into the input */
+    uint8_t kinds[BASE_BATCH_MAX]; /* enum server_kind; of a run of KIND_GET or _META the first's */
+    uint8_t run_counts[BASE_BATCH_MAX];  /* of such a run's first: how many they are */
+    uint32_t meta_flags[BASE_BATCH_MAX]; /* KIND_META: enum proto_flag */
     struct server_entry entries[BASE_BATCH_MAX];
 
     uint32_t count;
@@ -51,5 +54,15 @@ struct server_batch {
     struct larder_ref refs[BASE_BATCH_MAX];
     enum larder_result results[BASE_BATCH_MAX];
 };
+
+/* The bytes of one request, its data block included. */
+static inline struct base_slice server_batch_bytes(const struct server_batch *batch, uint32_t index)
+{
+    const size_t begin = index == 0 ? 0 : batch->ends[index - 1];
+    return (struct base_slice){batch->data + begin, batch->ends[index] - begin};
+}
+
+/* What a plain line says, parsed again into its entry: for when it is not run with others. conn.c */
+struct proto_request *server_batch_request(struct server_batch *batch, uint32_t index);
 
 #endif

@@ -8,6 +8,7 @@
  * output.
  */
 #include "proto/hit.h"
+#include "proto/meta.h"
 #include "proto/text.h"
 #include "server/batch.h"
 #include "server/command.h"
@@ -77,12 +78,6 @@ static bool write_hit(struct server_conn *conn, struct server_output *output,
 
 /* ---- reads that arrived together ---- */
 
-/* What an mg may ask for and still be a read. */
-#define META_READ                                                                                  \
-    (PROTO_FLAG_BASE64 | PROTO_FLAG_CAS_RETURN | PROTO_FLAG_CLIENT_FLAGS | PROTO_FLAG_HIT_BEFORE | \
-     PROTO_FLAG_KEY_RETURN | PROTO_FLAG_LAST_ACCESS | PROTO_FLAG_OPAQUE | PROTO_FLAG_QUIET |       \
-     PROTO_FLAG_SIZE_RETURN | PROTO_FLAG_TTL_RETURN | PROTO_FLAG_VALUE | PROTO_FLAG_NO_BUMP)
-
 static bool is_single(const struct proto_request *request)
 {
     return request->key.data + request->key.size == request->keys.data + request->keys.size &&
@@ -91,13 +86,8 @@ static bool is_single(const struct proto_request *request)
 
 bool server_is_read(const struct proto_request *request)
 {
-    if (request->op != PROTO_OP_GET) {
-        return false;
-    }
-    if (request->dialect == PROTO_META) {
-        return (request->flags & ~(uint32_t)META_READ) == 0;
-    }
-    return (request->flags & PROTO_FLAG_TTL_SET) == 0 && is_single(request);
+    return request->op == PROTO_OP_GET && request->dialect == PROTO_TEXT &&
+           (request->flags & PROTO_FLAG_TTL_SET) == 0 && is_single(request);
 }
 
 bool server_reads_together(const struct server_conn *conn)
@@ -105,12 +95,6 @@ bool server_reads_together(const struct server_conn *conn)
     const struct server *server = conn->worker->server;
     return !server->async && !server_prefixes_on(server) &&
            !server_watched(server, SERVER_WATCH_FETCHERS);
-}
-
-static uint32_t get_flags(const struct proto_request *request)
-{
-    return ((request->flags & PROTO_FLAG_CAS_RETURN) != 0 ? (uint32_t)LARDER_GET_CAS : 0) |
-           ((request->flags & PROTO_FLAG_NO_BUMP) != 0 ? (uint32_t)LARDER_GET_PEEK : 0);
 }
 
 /* A run of reads that is being answered. */
@@ -121,22 +105,38 @@ struct run {
     uint32_t first, count; /* entries */
     uint32_t done;         /* of them, answered */
     uint32_t hit_count;
-    uint32_t meta_count;
 };
 
-/* How many reads from `first` on ask the engine for the same. */
-static uint32_t run_length(const struct server_batch *batch, uint32_t first, uint32_t count_max,
-                           uint32_t flags)
+static bool wants_cas(const struct server_batch *batch, uint32_t index)
+{
+    return (batch->entries[index].request.flags & PROTO_FLAG_CAS_RETURN) != 0;
+}
+
+/* How many reads from `first` on are of its kind and ask the engine for the same. */
+static uint32_t run_length(const struct server_batch *batch, uint32_t first, uint32_t count_max)
 {
     uint32_t count = 1;
-    if (batch->kinds[first] == SERVER_KIND_GET) {
-        return batch->get_counts[first];
+    if (batch->kinds[first] != SERVER_KIND_READ) {
+        return batch->run_counts[first];
     }
     while (count < count_max && batch->kinds[first + count] == SERVER_KIND_READ &&
-           get_flags(&batch->entries[first + count].request) == flags) {
+           wants_cas(batch, first + count) == wants_cas(batch, first)) {
         count++;
     }
     return count;
+}
+
+/* What it asks the engine for: enum larder_get_flag. */
+static uint32_t run_get_flags(const struct server_batch *batch, uint32_t first)
+{
+    switch (batch->kinds[first]) {
+    case SERVER_KIND_GET:
+        return LARDER_GET_BRIEF;
+    case SERVER_KIND_META:
+        return server_meta_get_flags(batch->meta_flags[first]);
+    default:
+        return wants_cas(batch, first) ? LARDER_GET_CAS : LARDER_GET_BRIEF;
+    }
 }
 
 static bool is_stopped(const struct net_stream *stream)
@@ -181,31 +181,72 @@ static bool answer_gets(struct run *run)
     return open;
 }
 
-/* gets and mg. Returns false when the connection has to go. */
+/* mg. Returns false when the connection has to go. */
+static bool answer_metas(struct run *run)
+{
+    struct server_output output = run->output; /* a copy: it stays in registers */
+    const uint32_t *const flags = &run->batch->meta_flags[run->first];
+    const enum larder_result *results = run->batch->results;
+    struct larder_ref *refs = run->batch->refs;
+    const uint32_t count = run->count;
+    uint32_t done = 0;
+    uint32_t miss_count = 0;
+    bool open = true;
+    bool stopped = false;
+    for (; done < count && open && !stopped; done++) {
+        struct larder_ref *ref = &refs[done];
+        bool hit = results[done] == LARDER_OK;
+        if (BASE_LIKELY(hit && flags[done] == PROTO_FLAG_VALUE && !server_meta_is_marked(ref) &&
+                        server_is_copied(ref->value_size))) {
+            const struct base_slice value = {ref->value, (size_t)ref->value_size};
+            open = server_output_need(&output, PROTO_META_REPLY_MAX + value.size);
+            output.at = open ? proto_hit_put_meta(output.at, value) : NULL;
+            continue;
+        }
+        run->output = output;
+        open = server_meta_answer(run->conn, run->batch, run->first + done, hit ? ref : NULL,
+                                  &run->output, &hit);
+        output = run->output;
+        stopped = is_stopped(&run->conn->stream);
+        miss_count += hit ? 0 : 1;
+    }
+    run->output = output;
+    run->done = done;
+    run->hit_count = done - miss_count;
+    return open;
+}
+
+/* get and gets as they are rarely sent. Returns false when the connection has to go. */
 static bool answer_reads(struct run *run)
 {
+    const bool with_cas = wants_cas(run->batch, run->first);
     bool open = true;
     while (run->done < run->count && open && !is_stopped(&run->conn->stream)) {
-        const uint32_t index = run->first + run->done;
-        struct proto_request *request = &run->batch->entries[index].request;
-        const struct larder_key *key = &run->batch->keys[index];
+        const struct larder_key *key = &run->batch->keys[run->first + run->done];
         struct larder_ref *ref = &run->batch->refs[run->done];
-        bool hit = run->batch->results[run->done] == LARDER_OK;
-        if (request->dialect == PROTO_META) {
-            open = server_meta_read(run->conn, request, key, hit ? ref : NULL, &run->output,
-                                    &hit) == SERVER_DONE;
-            run->meta_count++;
+        if (run->batch->results[run->done] == LARDER_OK) {
+            const uint64_t cas = with_cas ? server_shown_cas(run->conn->worker, ref->cas) : 0;
+            open = write_hit(run->conn, &run->output, key, ref, with_cas ? &cas : NULL,
+                             LAST_VALUE_TAIL);
+            run->hit_count++;
         } else {
-            const bool with_cas = (request->flags & PROTO_FLAG_CAS_RETURN) != 0;
-            const uint64_t cas = hit ? server_shown_cas(run->conn->worker, ref->cas) : 0;
-            open = hit ? write_hit(run->conn, &run->output, key, ref, with_cas ? &cas : NULL,
-                                   LAST_VALUE_TAIL)
-                       : write_line(&run->output, END_LINE);
+            open = write_line(&run->output, END_LINE);
         }
-        run->hit_count += hit ? 1 : 0;
         run->done++;
     }
     return open;
+}
+
+static bool answer_run(struct run *run)
+{
+    switch (run->batch->kinds[run->first]) {
+    case SERVER_KIND_GET:
+        return answer_gets(run);
+    case SERVER_KIND_META:
+        return answer_metas(run);
+    default:
+        return answer_reads(run);
+    }
 }
 
 enum server_done server_cmd_reads(struct server_conn *conn, struct server_batch *batch,
@@ -213,27 +254,26 @@ enum server_done server_cmd_reads(struct server_conn *conn, struct server_batch 
 {
     struct server_worker *worker = conn->worker;
     const struct larder_engine_ops *ops = server_ops(worker);
-    const bool is_get = batch->kinds[first] == SERVER_KIND_GET;
-    const uint32_t flags =
-        is_get ? (uint32_t)LARDER_GET_BRIEF : get_flags(&batch->entries[first].request);
     struct run run = {
         .conn = conn,
         .batch = batch,
         .output = {.stream = &conn->stream},
         .first = first,
-        .count = run_length(batch, first, count_max, flags),
+        .count = run_length(batch, first, count_max),
     };
     conn->busy_count = 0;
-    ops->get(worker->engine_thread, &batch->keys[first], run.count, flags, 0, batch->refs,
-             batch->results);
-    const bool open = is_get ? answer_gets(&run) : answer_reads(&run);
+    ops->get(worker->engine_thread, &batch->keys[first], run.count, run_get_flags(batch, first), 0,
+             batch->refs, batch->results);
+    const bool open = answer_run(&run);
     server_output_end(&run.output);
     /* All but what is lent to the socket. */
     ops->release(worker->engine_thread, batch->refs, run.count);
     SERVER_COUNT_N(worker, cmd_get, run.done);
-    SERVER_COUNT_N(worker, cmd_meta, run.meta_count);
     SERVER_COUNT_N(worker, get_hits, run.hit_count);
     SERVER_COUNT_N(worker, get_misses, run.done - run.hit_count);
+    if (batch->kinds[first] == SERVER_KIND_META) {
+        SERVER_COUNT_N(worker, cmd_meta, run.done);
+    }
     *ret_count = run.done;
     return open ? SERVER_DONE : SERVER_HANGUP;
 }
@@ -371,8 +411,8 @@ enum server_done server_cmd_get(struct server_call *call)
     struct wish wish = {
         .with_cas = (request->flags & PROTO_FLAG_CAS_RETURN) != 0,
         .touch = (request->flags & PROTO_FLAG_TTL_SET) != 0,
-        .get_flags = get_flags(request),
     };
+    wish.get_flags = wish.with_cas ? (uint32_t)LARDER_GET_CAS : 0;
     if (wish.touch) {
         wish.expires_at_s = base_clock_expiry(&call->worker->server->clock, request->exptime);
     }

@@ -7,6 +7,7 @@
  * Who wins is decided by one atomic mark on the item.
  */
 #include "proto/meta.h"
+#include "server/batch.h"
 #include "server/command.h"
 #include "server/ttl.h"
 
@@ -136,35 +137,37 @@ static void describe(const struct server_worker *worker, const struct larder_ref
     reply->last_access_ago_s = server_now_s(worker) - ref->last_access_s;
 }
 
-/* The reply's line, and behind it the value, if it was asked for. */
-static BASE_INLINE enum server_done write_hit(struct server_conn *conn,
-                                              struct server_output *output,
-                                              const struct proto_request *request,
-                                              struct larder_ref *ref,
-                                              const struct proto_reply *reply)
+/* Behind the reply's line. */
+static bool write_value(struct server_conn *conn, struct server_output *output,
+                        struct larder_ref *ref)
 {
-    const bool with_value = (request->flags & PROTO_FLAG_VALUE) != 0;
-    const bool is_copied = with_value && server_is_copied(ref->value_size);
-    const size_t copy_size = is_copied ? (size_t)ref->value_size : 0;
-    if (!server_output_need(output, PROTO_META_REPLY_MAX + copy_size)) {
-        return SERVER_HANGUP;
-    }
-    output->at += proto_meta_write_reply(output->at, request, reply);
-    if (!with_value) {
-        return SERVER_DONE;
-    }
-    if (is_copied) {
-        memcpy(output->at, ref->value, copy_size);
-        output->at += copy_size;
+    if (server_is_copied(ref->value_size)) {
+        const size_t size = (size_t)ref->value_size;
+        if (!server_output_need(output, size + 2)) {
+            return false;
+        }
+        memcpy(output->at, ref->value, size);
+        output->at += size;
     } else {
         server_output_end(output);
-        if (!server_lend_value(conn, ref) || !server_output_need(output, PROTO_META_REPLY_MAX)) {
-            return SERVER_HANGUP;
+        if (!server_lend_value(conn, ref) || !server_output_need(output, 2)) {
+            return false;
         }
     }
     memcpy(output->at, "\r\n", 2);
     output->at += 2;
-    return SERVER_DONE;
+    return true;
+}
+
+static bool write_hit(struct server_conn *conn, struct server_output *output,
+                      const struct proto_request *request, struct larder_ref *ref,
+                      const struct proto_reply *reply)
+{
+    if (!server_output_need(output, PROTO_META_REPLY_MAX)) {
+        return false;
+    }
+    output->at += proto_meta_write_reply(output->at, request, reply);
+    return (request->flags & PROTO_FLAG_VALUE) == 0 || write_value(conn, output, ref);
 }
 
 /* The item is there, or was made: say so; then T is obeyed. `ref` is given back. */
@@ -177,16 +180,16 @@ static enum server_done answer_found(struct server_call *call, enum look found,
     if ((request->flags & PROTO_FLAG_CAS_COMPARE) != 0 && request->cas == reply->cas) {
         request->flags &= ~(uint32_t)PROTO_FLAG_VALUE; /* C: the client has this very value */
     }
-    enum server_done done = write_hit(call->conn, &output, request, ref, reply);
+    const bool open = write_hit(call->conn, &output, request, ref, reply);
     server_output_end(&output);
     server_release(call->worker, ref);
     const bool is_touch = found == LOOK_HIT && (request->flags & PROTO_FLAG_TTL_SET) != 0;
-    if (is_touch && done == SERVER_DONE) {
+    if (is_touch && open) {
         /* After the answer: it may have to give references back. */
         (void)server_touch(call, &call->key,
                            base_clock_expiry(&call->worker->server->clock, request->exptime));
     }
-    return done;
+    return open ? SERVER_DONE : SERVER_HANGUP;
 }
 
 static enum server_done get(struct server_call *call, bool *ret_hit)
@@ -215,38 +218,56 @@ enum server_done server_cmd_meta_get(struct server_call *call)
     return done;
 }
 
-/* A read that finds a stale or won item may win it: the way of all others. */
-static enum server_done read_marked(struct server_call *call, struct larder_ref *ref, bool *ret_hit)
+/* ---- plain ones, that arrived together ---- */
+
+/* What a brief look does not find out. */
+#define NOT_BRIEF (PROTO_FLAG_CAS_RETURN | PROTO_FLAG_HIT_BEFORE | PROTO_FLAG_LAST_ACCESS)
+
+uint32_t server_meta_get_flags(uint32_t flags)
 {
-    struct proto_reply reply = {.status = PROTO_STATUS_MISS};
-    if (look_at(call, ref, &reply) == LOOK_HIT) {
-        return answer_found(call, LOOK_HIT, ref, &reply);
-    }
-    server_release(call->worker, ref);
-    return get(call, ret_hit);
+    return ((flags & PROTO_FLAG_CAS_RETURN) != 0 ? (uint32_t)LARDER_GET_CAS : 0) |
+           ((flags & PROTO_FLAG_NO_BUMP) != 0 ? (uint32_t)LARDER_GET_PEEK : 0) |
+           ((flags & NOT_BRIEF) == 0 ? (uint32_t)LARDER_GET_BRIEF : 0);
 }
 
-enum server_done server_meta_read(struct server_conn *conn, struct proto_request *request,
-                                  const struct larder_key *key, struct larder_ref *ref,
-                                  struct server_output *output, bool *ret_hit)
+/* A read that finds a stale or won item may win it: the way of all others. */
+static enum server_done read_marked(struct server_conn *conn, struct server_batch *batch,
+                                    uint32_t index, struct larder_ref *ref, bool *ret_hit)
 {
     struct proto_reply reply = {.status = PROTO_STATUS_MISS};
-    if (ref == NULL) {
-        if (!server_output_need(output, PROTO_META_REPLY_MAX)) {
-            return SERVER_HANGUP;
+    struct server_call call = {.conn = conn,
+                               .worker = conn->worker,
+                               .request = server_batch_request(batch, index),
+                               .key = batch->keys[index]};
+    if ((batch->meta_flags[index] & NOT_BRIEF) != 0 && look_at(&call, ref, &reply) == LOOK_HIT) {
+        return answer_found(&call, LOOK_HIT, ref, &reply);
+    }
+    server_release(conn->worker, ref);
+    return get(&call, ret_hit);
+}
+
+bool server_meta_answer(struct server_conn *conn, struct server_batch *batch, uint32_t index,
+                        struct larder_ref *ref, struct server_output *output, bool *ret_hit)
+{
+    const struct base_slice key = {batch->keys[index].data, batch->keys[index].size};
+    const struct base_slice line = server_batch_bytes(batch, index);
+    const char *key_end = key.data + key.size;
+    const struct base_slice words = {key_end, (size_t)(line.data + line.size - 2 - key_end)};
+    const uint32_t flags = batch->meta_flags[index];
+    struct proto_reply reply = {.status = PROTO_STATUS_MISS};
+    if (ref != NULL) {
+        if (BASE_UNLIKELY(server_meta_is_marked(ref))) {
+            server_output_end(output);
+            return read_marked(conn, batch, index, ref, ret_hit) == SERVER_DONE;
         }
-        output->at += proto_meta_write_reply(output->at, request, &reply);
-        return SERVER_DONE;
+        describe(conn->worker, ref, &reply);
+        reply.ttl_s = server_ttl_s(conn->worker, ref->expires_at_s);
     }
-    if (BASE_UNLIKELY((ref->marks & (LARDER_MARK_STALE | LARDER_MARK_WON)) != 0)) {
-        struct server_call call = {
-            .conn = conn, .worker = conn->worker, .request = request, .key = *key};
-        server_output_end(output);
-        return read_marked(&call, ref, ret_hit);
+    if (!server_output_need(output, PROTO_META_REPLY_MAX)) {
+        return false;
     }
-    describe(conn->worker, ref, &reply);
-    reply.ttl_s = server_ttl_s(conn->worker, ref->expires_at_s);
-    return write_hit(conn, output, request, ref, &reply);
+    output->at += proto_meta_write_plain(output->at, key, words, flags, &reply);
+    return ref == NULL || (flags & PROTO_FLAG_VALUE) == 0 || write_value(conn, output, ref);
 }
 
 enum server_done server_cmd_meta_debug(struct server_call *call)

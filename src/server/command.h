@@ -86,8 +86,14 @@ enum server_done server_refuse_store(struct server_call *call, enum proto_error 
 
 /* ---- reads that arrived together; cmd_get.c ---- */
 
-/* A request that is one look-up and its answer: get and gets of one key, mg that changes nothing. */
+/* A request that is one look-up and its answer: get or gets of one key. */
 bool server_is_read(const struct proto_request *request);
+/* Plain mgs (proto/plain.h) whose flags ask the engine for the same. */
+static inline bool server_meta_is_alike(uint32_t flags, uint32_t others_flags)
+{
+    return ((flags ^ others_flags) & (PROTO_FLAG_CAS_RETURN | PROTO_FLAG_HIT_BEFORE |
+                                      PROTO_FLAG_LAST_ACCESS | PROTO_FLAG_NO_BUMP)) == 0;
+}
 /* Reads may be run together now: nobody wants to hear of each, and the engine answers at once. */
 bool server_reads_together(const struct server_conn *conn);
 /*
@@ -96,13 +102,19 @@ bool server_reads_together(const struct server_conn *conn);
  */
 enum server_done server_cmd_reads(struct server_conn *conn, struct server_batch *batch,
                                   uint32_t first, uint32_t count_max, uint32_t *ret_count);
+/* Who reads this item by mg may win it, or has to be told that somebody else has. */
+static inline bool server_meta_is_marked(const struct larder_ref *ref)
+{
+    return (ref->marks & (LARDER_MARK_STALE | LARDER_MARK_WON)) != 0;
+}
+/* What such mgs ask the engine for: enum larder_get_flag. cmd_meta.c */
+uint32_t server_meta_get_flags(uint32_t flags);
 /*
- * An mg that is a read, answered from what the look-up found. ref NULL: nothing. *ret_hit: whether
- * there was an item in the end. cmd_meta.c
+ * The plain mg in entry `index`, answered from what the look-up found. ref NULL: nothing. *ret_hit:
+ * whether there was an item in the end. False: the connection has to go. cmd_meta.c
  */
-enum server_done server_meta_read(struct server_conn *conn, struct proto_request *request,
-                                  const struct larder_key *key, struct larder_ref *ref,
-                                  struct server_output *output, bool *ret_hit);
+bool server_meta_answer(struct server_conn *conn, struct server_batch *batch, uint32_t index,
+                        struct larder_ref *ref, struct server_output *output, bool *ret_hit);
 
 /* ---- sets that arrived together; cmd_store.c ---- */
 

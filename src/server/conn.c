@@ -72,6 +72,16 @@ static bool take_value(struct server_batch *batch, const char *data, size_t size
     return false;
 }
 
+/* The requests from `first` to before `end` are of one kind, and ask the engine for the same. */
+static void begin_run(struct server_batch *batch, enum server_kind kind, uint32_t first,
+                      uint32_t end)
+{
+    if (end > first) {
+        batch->kinds[first] = (uint8_t)kind;
+        batch->run_counts[first] = (uint8_t)(end - first);
+    }
+}
+
 /* Plain gets, as many as follow each other. Returns where they end. */
 static size_t parse_gets(struct server_batch *batch, const char *data, size_t size, size_t begin)
 {
@@ -89,12 +99,50 @@ static size_t parse_gets(struct server_batch *batch, const char *data, size_t si
         batch->ends[count] = (size_t)(at - data);
         count++;
     }
-    if (count > first) {
-        batch->kinds[first] = SERVER_KIND_GET;
-        batch->get_counts[first] = (uint8_t)(count - first);
-        batch->count = count;
-    }
+    begin_run(batch, SERVER_KIND_GET, first, count);
+    batch->count = count;
     return (size_t)(at - data);
+}
+
+/* The same for plain mgs, in one run or more. */
+static size_t parse_metas(struct server_batch *batch, const char *data, size_t size, size_t begin)
+{
+    const char *at = data + begin;
+    uint32_t first = batch->count;
+    uint32_t count = first;
+    while (count < BASE_BATCH_MAX) {
+        struct base_slice key;
+        uint32_t flags;
+        const char *line_end = proto_plain_meta_get(at, data + size, &key, &flags);
+        if (line_end == NULL) {
+            break;
+        }
+        at = line_end;
+        batch->keys[count] = server_key(key);
+        batch->ends[count] = (size_t)(at - data);
+        batch->meta_flags[count] = flags;
+        if (!server_meta_is_alike(flags, batch->meta_flags[first])) {
+            begin_run(batch, SERVER_KIND_META, first, count);
+            first = count;
+        }
+        count++;
+    }
+    begin_run(batch, SERVER_KIND_META, first, count);
+    batch->count = count;
+    return (size_t)(at - data);
+}
+
+/* Plain reads, if that is what comes next. Returns where they end. */
+static size_t parse_reads(struct server_batch *batch, const char *data, size_t size, size_t at)
+{
+    switch (data[at]) {
+    case 'g':
+        return parse_gets(batch, data, size, at);
+    case 'm':
+        return parse_metas(batch, data, size, at);
+    default:
+        return at;
+    }
 }
 
 /* One request of any kind. Returns false when the batch ends with it. */
@@ -142,13 +190,13 @@ static bool parse_one(struct server_batch *batch, const char *data, size_t size,
 /* Fill the batch from the input. */
 static void parse_batch(struct server_batch *batch, const char *data, size_t size)
 {
+    batch->data = data;
     batch->count = 0;
     batch->has_others = false;
     batch->ending = SERVER_ENDING_FULL;
     size_t at = 0;
     while (at < size && batch->count < BASE_BATCH_MAX) {
-        const size_t gets_end = data[at] == 'g' ? parse_gets(batch, data, size, at) : at;
-        if (gets_end == at && !parse_one(batch, data, size, at)) {
+        if (parse_reads(batch, data, size, at) == at && !parse_one(batch, data, size, at)) {
             return;
         }
         at = batch->ends[batch->count - 1];
@@ -184,6 +232,17 @@ static void begin_swallow(struct server_conn *conn, uint64_t size)
     }
 }
 
+struct proto_request *server_batch_request(struct server_batch *batch, uint32_t index)
+{
+    struct proto_request *request = &batch->entries[index].request;
+    enum proto_error error;
+    uint64_t swallow;
+    size_t used;
+    CHECK(proto_text_parse(server_batch_bytes(batch, index), request, &used, &error, &swallow) ==
+          PROTO_DONE);
+    return request;
+}
+
 static enum server_done run_one(struct server_conn *conn, struct server_batch *batch,
                                 uint32_t index)
 {
@@ -194,12 +253,10 @@ static enum server_done run_one(struct server_conn *conn, struct server_batch *b
         .request = &entry->request,
         .key = batch->keys[index],
     };
-    if (batch->kinds[index] == SERVER_KIND_GET) {
-        if (batch->get_counts[index] > 1) { /* the rest of them is run later */
-            batch->kinds[index + 1] = SERVER_KIND_GET;
-            batch->get_counts[index + 1] = (uint8_t)(batch->get_counts[index] - 1);
-        }
-        proto_plain_fill_get((struct base_slice){call.key.data, call.key.size}, &entry->request);
+    if (batch->kinds[index] >= SERVER_KIND_GET) {
+        (void)server_batch_request(batch, index);
+        /* The rest of its run is run later. */
+        begin_run(batch, batch->kinds[index], index + 1, index + batch->run_counts[index]);
     }
     if (entry->request.op == PROTO_OP_STORE) {
         if (entry->value_bad) {

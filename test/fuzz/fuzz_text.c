@@ -5,6 +5,8 @@
  * consumes whole lines, and says the same however the line was cut.
  */
 #include "fuzz.h"
+#include "proto/meta.h"
+#include "proto/plain.h"
 #include "proto/text.h"
 
 struct parsed {
@@ -93,6 +95,38 @@ static void check_same_without_rest(struct base_slice input, const struct parsed
           with_rest->consumed > BASE_REQUEST_LINE_MAX);
 }
 
+static void check_plain_answer(const struct proto_request *request, struct base_slice key,
+                               struct base_slice words, const struct proto_reply *reply)
+{
+    char plain[PROTO_META_REPLY_MAX];
+    char usual[PROTO_META_REPLY_MAX];
+    const size_t size = proto_meta_write_plain(plain, key, words, request->flags, reply);
+
+    CHECK(size == proto_meta_write_reply(usual, request, reply));
+    CHECK(memcmp(plain, usual, size) == 0);
+}
+
+/* An mg that is taken for plain is what it is for everybody else, and gets the same answers. */
+static void check_plain(struct base_slice input, const struct parsed *parsed)
+{
+    struct base_slice key;
+    struct base_slice words;
+    uint32_t flags = 0;
+    const char *end = proto_plain_meta_get(input.data, input.data + input.size, &key, &flags);
+
+    if (end == NULL) {
+        return;
+    }
+    CHECK(parsed->result == PROTO_DONE && parsed->consumed == (size_t)(end - input.data));
+    CHECK(parsed->request.op == PROTO_OP_GET && parsed->request.dialect == PROTO_META);
+    CHECK(parsed->request.flags == flags && base_slice_equal(parsed->request.key, key));
+    words = (struct base_slice){key.data + key.size, (size_t)(end - 2 - key.data) - key.size};
+    check_plain_answer(&parsed->request, key, words,
+                       &(struct proto_reply){.status = PROTO_STATUS_HIT, .value_size = 123});
+    check_plain_answer(&parsed->request, key, words,
+                       &(struct proto_reply){.status = PROTO_STATUS_MISS});
+}
+
 /* The rest of a long get line, `step` bytes at a time. Returns what was consumed. */
 static size_t parse_rest_of_line(struct base_slice input, struct proto_request *request,
                                  size_t step)
@@ -144,6 +178,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         if (!parsed.request.keys_continue) {
             check_same_without_rest(input, &parsed);
+            check_plain(input, &parsed);
         }
         input.data += parsed.consumed;
         input.size -= parsed.consumed;
