@@ -178,6 +178,7 @@ enum server_config_result server_config_parse(struct server_config *config, int 
     if (read_arguments(config, argc, argv, out, err, ret_status) == SERVER_CONFIG_EXIT) {
         return SERVER_CONFIG_EXIT;
     }
+    config->sandbox_required = base_option_is_given(&config->options, "drop_privileges");
     config->detail_enabled = base_option_is_given(&config->options, "prefix-delimiter");
     if (config->worker_count > WORKER_COUNT_USUAL) {
         (void)fprintf(err, "WARNING: Setting a high number of worker threads is not recommended.\n"

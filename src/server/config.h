@@ -37,12 +37,14 @@ struct server_config {
     enum server_protocol protocol;  /* what a client may speak */
 
     /* the process: daemon.c, privilege.c */
-    bool daemon;          /* detach from the terminal */
-    bool core_dumps;      /* raise the limit of core files */
-    bool lock_memory;     /* never swap */
-    const char *user;     /* whom to become when started as root; NULL: nobody was named */
-    const char *pid_path; /* NULL: no pid file */
-    uint32_t verbosity;   /* how many -v; the `verbosity` command does not change it */
+    bool daemon;           /* detach from the terminal */
+    bool core_dumps;       /* raise the limit of core files */
+    bool lock_memory;      /* never swap */
+    bool sandbox_required; /* asked for by name */
+    bool sandbox;          /* no system calls but those of syscalls.def once clients are served */
+    const char *user;      /* whom to become when started as root; NULL: nobody was named */
+    const char *pid_path;  /* NULL: no pid file */
+    uint32_t verbosity;    /* how many -v; the `verbosity` command does not change it */
 
     /* threads and connections */
     uint32_t worker_count;

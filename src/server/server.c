@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "server/parked.h"
 #include "server/prefix.h"
+#include "server/sandbox.h"
 #include "server/server_priv.h"
 #include "server/upkeep.h"
 #include "server/watch.h"
@@ -325,6 +326,9 @@ int server_run(struct server *server)
         struct server_worker *worker = &server->workers[started];
         result = -pthread_create(&worker->thread, NULL, server_worker_main, worker);
         started += result == 0 ? 1 : 0;
+    }
+    if (result == 0) {
+        result = server_sandbox_enter(server->config);
     }
     server->all_started = result == 0;
     CHECK(pthread_mutex_unlock(&server->start_lock) == 0);

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import cpu_s, is_larderd, loop_arguments, memory_kib, storage, wait_until
+from helpers import cpu_s, is_larderd, is_sanitized, loop_arguments, memory_kib, storage, wait_until
 from lib.server import TIMEOUT_S, Server, free_port, larderd_path
 
 
@@ -91,7 +91,7 @@ class _Attempt:
 @pytest.mark.larderd
 @pytest.mark.parametrize("words", [
     ["-S"], ["-Z"], ["-Y", "/dev/null"], ["-e", "/tmp/x"], ["-o", "ssl_chain_cert=x"],
-    ["-o", "drop_privileges"], ["-o", "ext_path=/tmp/x:1g"], ["-o", "proxy_config=x"]],
+    ["-o", "ext_path=/tmp/x:1g"], ["-o", "proxy_config=x"]],
     ids=" ".join)
 def test_what_would_promise_a_missing_protection_is_refused(words):
     with _Attempt(words) as (status, output):
@@ -321,3 +321,25 @@ def test_idle_server_uses_no_cpu(loop):
         for client in clients:
             client.close()
     assert used <= 0.1, f"{used} s of CPU in 2 s of doing nothing"
+
+
+# ---- what it may ask of the kernel ----
+
+def _thread_status(pid, field):
+    """The field of /proc/PID/task/*/status, of every thread."""
+    return {re.search(rf"^{field}:\s*(\S+)", (thread / "status").read_text(), re.M).group(1)
+            for thread in Path(f"/proc/{pid}/task").iterdir()}
+
+
+@pytest.mark.larderd
+@pytest.mark.parametrize("words, mode", [([], "2"), (["-o", "drop_privileges"], "2"),
+                                         (["-o", "no_drop_privileges"], "0")], ids=str)
+def test_system_calls_are_limited_in_every_thread(loop, words, mode):
+    """Before the first client is served, and until the end."""
+    if is_sanitized():
+        pytest.skip("no limits in builds with a sanitizer")
+    with Server([*loop, *words]) as server, server.connect() as client:
+        assert client.ask(b"version").startswith(b"VERSION")
+        assert _thread_status(server.process.pid, "Seccomp") == {mode}
+        assert _thread_status(server.process.pid, "NoNewPrivs") == {"1" if mode == "2" else "0"}
+        assert client.stats(b"settings")["drop_privileges"] == ("yes" if mode == "2" else "no")

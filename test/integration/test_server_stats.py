@@ -30,6 +30,7 @@ SETTINGS = """
 maxbytes maxconns tcpport udpport inter verbosity evictions domain_socket umask shutdown_command
 num_threads stat_key_prefix detail_enabled cas_enabled tcp_backlog binding_protocol
 item_size_max maxconns_fast flush_enabled dump_enabled idle_timeout track_sizes
+drop_privileges
 """.split()
 
 TEXTS = {"version", "rusage_user", "rusage_system"}

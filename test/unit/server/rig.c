@@ -36,10 +36,11 @@ static void parse_config(struct rig *rig, const char *arguments)
     static char text[1024];
     char program[] = "larderd", threads[] = "-t", two[] = "2", engine[] = "--engine";
     char loop[] = "--loop", epoll[] = "epoll";
+    char group[] = "-o", open[] = "no_drop_privileges"; /* the sandbox would be the test's, too */
     char *kind = getenv("LARDER_TEST_LOOP");
     char *words[ARGUMENTS_MAX] = {
-        program, threads, two, engine, rig->engine, loop, kind != NULL ? kind : epoll};
-    int count = 7;
+        program, threads, two, engine, rig->engine, loop, kind != NULL ? kind : epoll, group, open};
+    int count = 9;
     int status = 0;
     char *rest = NULL;
     (void)snprintf(text, sizeof(text), "%s", arguments);

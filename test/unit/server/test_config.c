@@ -332,7 +332,6 @@ static void promises_that_cannot_be_kept_are_refused(void **state)
         {"-o proxy_arg=x", EX_USAGE, "option -o proxy_arg"},
         {"-o proxy_uring", EX_USAGE, "option -o proxy_uring"},
         {"-o proxy_memprofile", EX_USAGE, "option -o proxy_memprofile"},
-        {"-o drop_privileges", EX_USAGE, "option -o drop_privileges"},
     };
 
     (void)state;
@@ -397,8 +396,7 @@ static bool has_word(const char *text, const char *word)
 static void help_names_every_row_that_works(void **state)
 {
     /* memcached's test suite tries a feature when its word is in here. */
-    static const char *const absent[] = {"sasl", "ext_path", "proxy_config", "enable-ssl",
-                                         "no_drop_privileges"};
+    static const char *const absent[] = {"sasl", "ext_path", "proxy_config", "enable-ssl"};
     size_t count;
     const struct base_option *rows = server_config_rows(&count);
     struct run run;
