@@ -89,6 +89,7 @@ static inline void write_single(struct bench_request *request, enum bench_verb v
     request->answered_count = 0;
     request->ttl_s = 0;
     request->version = 0;
+    request->letters = 0;
     request->numbers[0] = number;
     request->more_numbers = NULL;
 }
@@ -136,6 +137,16 @@ void bench_draw_next(struct bench_draw *draw, struct bench_request *request, uin
     default:
         NEVER("a verb is one of them");
     }
+}
+
+bool bench_draw_is_gets(const struct bench_draw *draw)
+{
+    return draw->only_verb == BENCH_GET && draw->work->keys_per_get_max <= 1;
+}
+
+void bench_draw_gets(struct bench_draw *draw, uint32_t count, uint64_t *numbers)
+{
+    bench_keys_draw(&draw->keys, count, numbers);
 }
 
 void bench_draw_fill(struct bench_draw *draw, enum bench_space space, uint64_t number,

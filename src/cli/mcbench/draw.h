@@ -43,6 +43,11 @@ void bench_draw_init(struct bench_draw *draw, const struct bench_work *work,
 void bench_draw_next(struct bench_draw *draw, struct bench_request *request,
                      uint64_t *more_numbers);
 
+/* Is the mix nothing but gets of one key? */
+bool bench_draw_is_gets(const struct bench_draw *draw);
+/* Then: the keys of the next `count` requests, the same that as many calls of bench_draw_next() give, for less. */
+void bench_draw_gets(struct bench_draw *draw, uint32_t count, uint64_t *numbers);
+
 /* A set of one key: what follows a miss. */
 void bench_draw_fill(struct bench_draw *draw, enum bench_space space, uint64_t number,
                      struct bench_request *request);

@@ -49,12 +49,17 @@ static uint32_t find_bucket(uint64_t value_ns)
     return 63 - BENCH_HIST_HALF_BITS - (uint32_t)__builtin_clzll(value_ns | below);
 }
 
-void bench_hist_record(struct bench_hist *hist, uint64_t value_ns)
+void bench_hist_record_all(struct bench_hist *hist, uint64_t value_ns, uint64_t count)
 {
     const uint64_t value = value_ns < BENCH_HIST_HIGHEST_NS ? value_ns : BENCH_HIST_HIGHEST_NS;
     const uint32_t bucket = find_bucket(value);
 
-    hist->counts[((size_t)bucket << BENCH_HIST_HALF_BITS) + (size_t)(value >> bucket)]++;
+    hist->counts[((size_t)bucket << BENCH_HIST_HALF_BITS) + (size_t)(value >> bucket)] += count;
+}
+
+void bench_hist_record(struct bench_hist *hist, uint64_t value_ns)
+{
+    bench_hist_record_all(hist, value_ns, 1);
 }
 
 void bench_hist_merge(struct bench_hist *into, const struct bench_hist *from)

@@ -18,6 +18,8 @@ struct bench_hist *bench_hist_create(void); /* NULL: no memory */
 void bench_hist_destroy(struct bench_hist **hist);
 void bench_hist_reset(struct bench_hist *hist);
 void bench_hist_record(struct bench_hist *hist, uint64_t value_ns);
+/* The same value so many times. */
+void bench_hist_record_all(struct bench_hist *hist, uint64_t value_ns, uint64_t count);
 void bench_hist_merge(struct bench_hist *into, const struct bench_hist *from);
 
 uint64_t bench_hist_count(const struct bench_hist *hist);

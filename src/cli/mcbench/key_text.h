@@ -27,9 +27,6 @@ enum {
 extern const char BENCH_KEY_NAMES[][BENCH_KEY_NAME_SIZE]; /* by space */
 extern const char BENCH_KEY_FILLING[BENCH_KEY_SIZE_MAX - BENCH_KEY_SIZE_MIN];
 
-/* 16 bytes of ones, and 16 of zeros: from n bytes before the middle on, a mask of n bytes. */
-extern const char BENCH_KEY_MASK[2 * BENCH_KEY_SLACK];
-
 /* The size of keys whose size is not fixed. */
 uint32_t bench_key_text_size(const struct bench_work *work, uint64_t number);
 
@@ -64,13 +61,6 @@ static inline uint64_t bench_key_letters(uint32_t number)
     return ((bench_key_pair)(halves + 'a'))[0];
 }
 
-/* Keys of one size that needs no loop: writing and comparing them calls nothing. */
-static inline bool bench_key_is_plain(const struct bench_work *work)
-{
-    return work->key_sizes.kind == BENCH_SIZE_FIXED &&
-           work->key_sizes.min <= BENCH_KEY_SIZE_MIN + BENCH_KEY_SLACK;
-}
-
 /* The first 32 bytes of a key; what is behind its end is anything. */
 static BASE_ALWAYS_INLINE void bench_key_put_plain(enum bench_space space, uint64_t number,
                                                    char *out)
@@ -93,22 +83,6 @@ static inline char *bench_key_put(const struct bench_work *work, enum bench_spac
         memcpy(out + BENCH_KEY_SIZE_MIN, BENCH_KEY_FILLING, size - BENCH_KEY_SIZE_MIN);
     }
     return out + size;
-}
-
-/* Is it that key's text, of one that is plain? 32 bytes are there; those behind the key are not looked at. */
-static BASE_ALWAYS_INLINE bool bench_key_is_plainly(enum bench_space space, uint64_t number,
-                                                    const char *text, uint32_t size)
-{
-    uint64_t wrong = bench_key_word(text) ^ bench_key_word(BENCH_KEY_NAMES[space]);
-    bench_key_pair filling;
-    bench_key_pair mask;
-
-    wrong |= bench_key_word(text + BENCH_KEY_NAME_SIZE) ^ bench_key_letters((uint32_t)number);
-    memcpy(&filling, text + BENCH_KEY_SIZE_MIN, sizeof filling);
-    memcpy(&mask, BENCH_KEY_MASK + BENCH_KEY_SIZE_MIN + BENCH_KEY_SLACK - size, sizeof mask);
-    filling ^= (bench_key_pair)((bench_key_bytes){0} + BENCH_KEY_FILLING_BYTE);
-    filling &= mask;
-    return (wrong | filling[0] | filling[1]) == 0;
 }
 
 /* Is it that key's text? `size` is bench_key_size(), and so many bytes are there. */

@@ -28,9 +28,6 @@ const char BENCH_KEY_FILLING[BENCH_KEY_SIZE_MAX - BENCH_KEY_SIZE_MIN] =
     "..............................................................................";
 /* clang-format on */
 
-const char BENCH_KEY_MASK[2 * BENCH_KEY_SLACK] =
-    "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
-
 /* ---- numbers from numbers ---- */
 
 /* splitmix64's last step: every bit of the result hangs on every bit of `word`. */
@@ -187,13 +184,66 @@ static uint64_t next_in_sequence(struct bench_keys *keys)
     return number;
 }
 
+/* 32 random bits: every random number is good for two keys, the upper half first. */
+static uint32_t take_half(struct bench_keys *keys)
+{
+    uint64_t word;
+
+    keys->has_half = !keys->has_half;
+    if (!keys->has_half) {
+        return keys->half;
+    }
+    word = base_rand_u64(&keys->rand);
+    keys->half = (uint32_t)word;
+    return (uint32_t)(word >> 32);
+}
+
+/* The upper half of a product, where base_rand_below() masks and draws again. Of 2^32 numbers each key gets as many as the others,
+ * or one less. */
+static inline uint64_t below(uint64_t key_count, uint32_t random)
+{
+    return random * key_count >> 32;
+}
+
+/* The generator's words stay in registers meanwhile. */
+static void draw_uniform(struct bench_keys *keys, uint32_t count, uint64_t *numbers)
+{
+    const uint64_t key_count = keys->work->key_count;
+    struct base_rand rand;
+    uint32_t i = 0;
+
+    if (count > 0 && keys->has_half) {
+        numbers[i++] = below(key_count, take_half(keys));
+    }
+    rand = keys->rand;
+    for (; i + 2 <= count; i += 2) {
+        const uint64_t word = base_rand_u64(&rand);
+
+        numbers[i] = below(key_count, (uint32_t)(word >> 32));
+        numbers[i + 1] = below(key_count, (uint32_t)word);
+    }
+    keys->rand = rand;
+    if (i < count) {
+        numbers[i] = below(key_count, take_half(keys));
+    }
+}
+
+void bench_keys_draw(struct bench_keys *keys, uint32_t count, uint64_t *numbers)
+{
+    if (keys->work->order == BENCH_UNIFORM) {
+        draw_uniform(keys, count, numbers);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        numbers[i] = bench_keys_next(keys);
+    }
+}
+
 uint64_t bench_keys_next(struct bench_keys *keys)
 {
     switch (keys->work->order) {
     case BENCH_UNIFORM:
-        /* For every request: the upper half of a product, where base_rand_below() masks and draws again. Of 2^32 numbers each key
-         * gets as many as the others, or one less. */
-        return (base_rand_u64(&keys->rand) >> 32) * keys->work->key_count >> 32;
+        return below(keys->work->key_count, take_half(keys));
     case BENCH_ZIPF:
         return scatter(keys, zipf_rank(keys));
     case BENCH_HOT:

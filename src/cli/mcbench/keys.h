@@ -26,6 +26,8 @@ struct bench_keys {
     const struct bench_work *work; /* borrowed as long as this lives */
     struct base_rand rand;
     uint64_t first, count, next; /* SEQUENTIAL: this lane's part */
+    uint32_t half;               /* UNIFORM: what is left of the last random number, if */
+    bool has_half;
     uint64_t scatter; /* ZIPF, HOT: from a key's rank to its number; the same in every run */
     struct {
         double exponent;   /* 1 - skew */
@@ -40,6 +42,9 @@ void bench_keys_init(struct bench_keys *keys, const struct bench_work *work, uin
 
 /* The number of the next key, below work->key_count. */
 uint64_t bench_keys_next(struct bench_keys *keys);
+
+/* The numbers of the next `count` keys: the same that as many calls of bench_keys_next() give, for less. */
+void bench_keys_draw(struct bench_keys *keys, uint32_t count, uint64_t *numbers);
 
 /* Writes the key's text, without a NUL; returns its size. `out` has room for BENCH_KEY_SIZE_MAX bytes. */
 uint32_t bench_keys_write(const struct bench_work *work, enum bench_space space, uint64_t number,

@@ -91,10 +91,10 @@ static bool allocate(struct bench_lane *lane)
 
     lane->conns = reserve(conn_count, sizeof(*lane->conns));
     lane->requests = reserve(request_count, sizeof(*lane->requests));
-    lane->rests = reserve(conn_count, lane->rest_room);
+    lane->rests = reserve(conn_count, lane->rest_room + BENCH_PLAIN_SLACK);
     lane->outs = reserve(conn_count, lane->out_room);
     lane->chunk = reserve(1, lane->chunk_room);
-    lane->input = reserve(1, BENCH_INPUT_SIZE);
+    lane->input = reserve(1, BENCH_INPUT_SIZE + BENCH_PLAIN_SLACK);
     lane->ready = reserve(conn_count, sizeof(*lane->ready));
     lane->fill_ring = reserve(lane->fill_room, sizeof(*lane->fill_ring));
     lane->service = bench_hist_create();
@@ -136,6 +136,7 @@ struct bench_lane *bench_lane_create(struct bench_stage *stage, const struct ben
     }
     bench_draw_init(&lane->draw, work,
                     work == &stage->plan->work ? BENCH_SPACE_VALUES : BENCH_SPACE_PROBES, index);
+    bench_plain_init(&lane->plain, work, lane->draw.space);
     return lane;
 }
 
@@ -158,10 +159,10 @@ void bench_lane_destroy(struct bench_lane **lane)
     release(old->requests, (size_t)old->conn_count * old->depth, sizeof(*old->requests));
     release(old->numbers, (size_t)old->conn_count * old->depth,
             old->keys_max * sizeof(*old->numbers));
-    release(old->rests, old->conn_count, old->rest_room);
+    release(old->rests, old->conn_count, old->rest_room + BENCH_PLAIN_SLACK);
     release(old->outs, old->conn_count, old->out_room);
     release(old->chunk, 1, old->chunk_room);
-    release(old->input, 1, BENCH_INPUT_SIZE);
+    release(old->input, 1, BENCH_INPUT_SIZE + BENCH_PLAIN_SLACK);
     release(old->ready, old->conn_count, sizeof(*old->ready));
     release(old->fill_ring, old->fill_room, sizeof(*old->fill_ring));
     bench_schedule_fini(&old->schedule);

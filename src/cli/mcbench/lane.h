@@ -29,6 +29,7 @@
 #include "cli/mcbench/hist.h"
 #include "cli/mcbench/lane_time.h"
 #include "cli/mcbench/pace.h"
+#include "cli/mcbench/plain.h"
 #include "cli/mcbench/run.h"
 #include "cli/mcbench/schedule.h"
 #include "cli/mcbench/wire.h"
@@ -113,6 +114,7 @@ struct bench_lane {
     uint32_t fill_room; /* a power of two */
     struct bench_schedule schedule;
     struct bench_hist *service, *intended; /* owned; intended is NULL in a closed loop */
+    struct bench_plain plain;
 
     /* ---- hot ---- */
     struct bench_draw draw;

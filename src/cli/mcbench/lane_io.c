@@ -17,6 +17,7 @@
 
 enum {
     EVENTS_MAX = 128,
+    DRAWN_MAX = 64, /* keys that are drawn together */
     REST_COPIED_MAX =
         4096, /* bytes in front of which the next are received into the common input */
 };
@@ -105,34 +106,61 @@ static void take_request(struct bench_lane *lane, struct bench_request *request)
     }
 }
 
-/* Stamps `count` requests of the connection, from that one on: they go out now. */
-static void stamp(struct bench_lane *lane, const struct bench_conn *conn,
-                  struct bench_request *request, uint32_t count)
+/* Writes one request of the mix, behind so many bytes; returns its size. */
+static size_t write_one(const struct bench_lane *lane, struct bench_request *request, size_t size)
 {
-    const struct bench_request *ring_end = bench_lane_ring(lane, conn) + lane->depth;
-    const uint64_t now_ns = base_clock_monotonic_ns();
+    if (lane->plain.is_on && request->verb == BENCH_GET && request->key_count == 1) {
+        const uint64_t number = request->numbers[0];
 
-    for (uint32_t i = 0; i < count; i++) {
-        request->sent_ns = now_ns;
-        if (lane->is_open && bench_pace_is_late(&lane->pace, request->due_ns, now_ns)) {
-            lane->counts.late++;
-        }
-        if (++request == ring_end) {
-            request -= lane->depth;
-        }
+        return bench_plain_write(&lane->plain, 1, &number, request, lane->chunk + size);
     }
+    return lane->wire->write(lane->work, request, lane->chunk + size);
+}
+
+/* Is what goes out next nothing but plain gets? */
+static bool asks_plain_gets(const struct bench_lane *lane)
+{
+    return lane->plain.is_on && !lane->is_storing && lane->fill_count == 0 &&
+           bench_draw_is_gets(&lane->draw);
 }
 
 /*
- * Writes and sends up to count > 0 requests, as many as one chunk holds; *ret_count: so many. is_whole: a chunk that ends early ends
- * with a request that is answered, because it is not known what goes out behind it; else only the last of all `count` must be one.
+ * Writes `count` plain gets, or as many as the chunk holds, drawn and written together; the first is that request of the ring. Returns
+ * how many.
  */
-static bool send_some(struct bench_lane *lane, struct bench_conn *conn, uint32_t count,
-                      bool is_whole, uint32_t *ret_count)
+static uint32_t write_gets(struct bench_lane *lane, const struct bench_conn *conn,
+                           struct bench_request *request, uint32_t count, size_t *ret_size)
+{
+    struct bench_request *const ring = bench_lane_ring(lane, conn);
+    uint64_t numbers[DRAWN_MAX];
+    const size_t most = (lane->chunk_room - BENCH_FORM_MAX) / lane->plain.get_size;
+    const uint32_t total = count < most ? count : (uint32_t)most;
+    uint32_t left = total;
+
+    *ret_size = 0;
+    while (left > 0) {
+        const uint32_t room = lane->depth - (uint32_t)(request - ring);
+        uint32_t part = left < room ? left : room;
+
+        part = part < DRAWN_MAX ? part : DRAWN_MAX;
+        bench_draw_gets(&lane->draw, part, numbers);
+        *ret_size +=
+            bench_plain_write(&lane->plain, part, numbers, request, lane->chunk + *ret_size);
+        for (uint32_t i = 0; lane->is_open && i < part; i++) {
+            request[i].due_ns = bench_pace_take(&lane->pace);
+        }
+        left -= part;
+        request = part == room ? ring : request + part;
+    }
+    return total;
+}
+
+/* Writes up to `count` requests of any kind, as send_some() says; returns how many. */
+static uint32_t write_mix(struct bench_lane *lane, const struct bench_conn *conn,
+                          struct bench_request *request, uint32_t count, bool is_whole,
+                          size_t *ret_size)
 {
     const struct bench_request *ring_end = bench_lane_ring(lane, conn) + lane->depth;
-    struct bench_request *const first = bench_lane_request(lane, conn, conn->count);
-    struct bench_request *request = first;
     uint32_t written_count = 0;
     size_t size = 0;
     bool is_full;
@@ -144,15 +172,63 @@ static bool send_some(struct bench_lane *lane, struct bench_conn *conn, uint32_t
         if (request->quiet && (written_count == count || (is_full && is_whole))) {
             request->quiet = false;
         }
-        size += lane->wire->write(lane->work, request, lane->chunk + size);
+        size += write_one(lane, request, size);
         if (++request == ring_end) {
             request -= lane->depth;
         }
     } while (written_count < count && !is_full);
+    *ret_size = size;
+    return written_count;
+}
+
+/* Stamps `count` requests of the connection, from that one on: they go out now. */
+static void stamp(struct bench_lane *lane, const struct bench_conn *conn,
+                  struct bench_request *request, uint32_t count)
+{
+    struct bench_request *const ring = bench_lane_ring(lane, conn);
+    const uint32_t room = lane->depth - (uint32_t)(request - ring);
+    const struct bench_request *const end = request + (count < room ? count : room);
+    const uint64_t now_ns = base_clock_monotonic_ns();
+
+    for (; request < end; request++) {
+        request->sent_ns = now_ns;
+    }
+    for (uint32_t i = room; i < count; i++) {
+        ring[i - room].sent_ns = now_ns;
+    }
+}
+
+/* Counts those of them that went out late. */
+static void count_late(struct bench_lane *lane, const struct bench_conn *conn, uint32_t first,
+                       uint32_t count)
+{
+    for (uint32_t i = first; i < first + count; i++) {
+        const struct bench_request *request = bench_lane_request(lane, conn, i);
+
+        lane->counts.late += bench_pace_is_late(&lane->pace, request->due_ns, request->sent_ns);
+    }
+}
+
+/*
+ * Writes and sends up to count > 0 requests, as many as one chunk holds; *ret_count: so many. is_whole: a chunk that ends early ends
+ * with a request that is answered, because it is not known what goes out behind it; else only the last of all `count` must be one.
+ */
+static bool send_some(struct bench_lane *lane, struct bench_conn *conn, uint32_t count,
+                      bool is_whole, uint32_t *ret_count)
+{
+    struct bench_request *const first = bench_lane_request(lane, conn, conn->count);
+    size_t size;
+    const uint32_t written_count = asks_plain_gets(lane)
+                                       ? write_gets(lane, conn, first, count, &size)
+                                       : write_mix(lane, conn, first, count, is_whole, &size);
+
+    stamp(lane, conn, first, written_count);
+    if (lane->is_open) {
+        count_late(lane, conn, conn->count, written_count);
+    }
     conn->count = (uint16_t)(conn->count + written_count);
     conn->issued_count += written_count;
     *ret_count = written_count;
-    stamp(lane, conn, first, written_count);
     return send_chunk(lane, conn, size);
 }
 
@@ -273,6 +349,20 @@ static void queue_fills(struct bench_lane *lane, enum bench_space space, uint32_
     }
 }
 
+/* How long that request, and so many more that were sent with it, took. */
+static inline void record(struct bench_lane *lane, const struct bench_request *request,
+                          uint32_t count, uint64_t now_ns)
+{
+    if (!lane->is_open) {
+        if (lane->is_counting) {
+            bench_hist_record_all(lane->service, now_ns - request->sent_ns, count);
+        }
+    } else if (request->due_ns >= lane->record_from_ns && request->due_ns < lane->record_to_ns) {
+        bench_hist_record_all(lane->service, now_ns - request->sent_ns, count);
+        bench_hist_record_all(lane->intended, now_ns - request->due_ns, count);
+    }
+}
+
 /* Takes the outcome of a request that is answered, and clears it for the next. */
 static inline void account(struct bench_lane *lane, const struct bench_request *request,
                            uint64_t now_ns)
@@ -290,16 +380,27 @@ static inline void account(struct bench_lane *lane, const struct bench_request *
     }
     outcome->hits = 0;
     outcome->misses = 0;
-    if (request->quiet) {
-        return; /* nobody knows how long it took */
+    if (!request->quiet) { /* of those nobody knows how long they took */
+        record(lane, request, 1, now_ns);
     }
-    if (!lane->is_open) {
-        if (lane->is_counting) {
-            bench_hist_record(lane->service, now_ns - request->sent_ns);
-        }
-    } else if (request->due_ns >= lane->record_from_ns && request->due_ns < lane->record_to_ns) {
-        bench_hist_record(lane->service, now_ns - request->sent_ns);
-        bench_hist_record(lane->intended, now_ns - request->due_ns);
+}
+
+/* So many plain gets have been hits, which all came at the same moment. Many have been sent together, too: one record for those. */
+static void account_gets(struct bench_lane *lane, const struct bench_request *requests,
+                         uint32_t count, uint64_t now_ns)
+{
+    struct bench_counts *counts = &lane->counts;
+
+    counts->per_verb[BENCH_GET] += count;
+    counts->keys += count;
+    counts->hits += count;
+    counts->value_bytes += (uint64_t)lane->plain.value_size * count;
+    if (!lane->is_open && requests[0].sent_ns == requests[count - 1].sent_ns) {
+        record(lane, requests, count, now_ns);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        record(lane, &requests[i], 1, now_ns);
     }
 }
 
@@ -333,6 +434,32 @@ BASE_COLD static bool take_rare(struct bench_lane *lane, struct bench_conn *conn
     return true;
 }
 
+/* So many of the oldest requests are done with; they stand in the ring in one piece. */
+static inline void advance(const struct bench_lane *lane, struct bench_conn *conn, uint32_t count)
+{
+    const uint32_t head = conn->head + count;
+
+    conn->head = head == lane->depth ? 0 : (uint16_t)head;
+    conn->count = (uint16_t)(conn->count - count);
+}
+
+/* Plain gets from the oldest request on, as many as are hits. False when that one is not. */
+static inline bool read_gets(struct bench_lane *lane, struct bench_conn *conn,
+                             const struct bench_request *requests, struct base_slice *input,
+                             uint64_t now_ns)
+{
+    const uint32_t room = lane->depth - conn->head;
+    const uint32_t count =
+        bench_plain_read(&lane->plain, conn->count < room ? conn->count : room, requests, input);
+
+    if (count == 0) {
+        return false;
+    }
+    account_gets(lane, requests, count, now_ns);
+    advance(lane, conn, count);
+    return true;
+}
+
 /* All answers that are in the input. What stays of it belongs to one that is not all there. */
 static bool read_some(struct bench_lane *lane, struct bench_conn *conn, struct base_slice *input,
                       uint64_t now_ns)
@@ -346,6 +473,10 @@ static bool read_some(struct bench_lane *lane, struct bench_conn *conn, struct b
         struct bench_request *request = &ring[conn->head];
         size_t consumed = 0;
 
+        if (lane->plain.is_on && read_gets(lane, conn, request, &rest, now_ns)) {
+            continue;
+        }
+
         answer = lane->wire->read(lane->work, request, rest, &consumed, &lane->outcome);
         if (BASE_UNLIKELY(answer != BENCH_ANSWER_DONE) &&
             !take_rare(lane, conn, request, answer, rest)) {
@@ -353,14 +484,14 @@ static bool read_some(struct bench_lane *lane, struct bench_conn *conn, struct b
         }
         rest.data += consumed;
         rest.size -= consumed;
+        request->letters = consumed > 0 ? 0 : request->letters;
         if (BASE_UNLIKELY(lane->outcome.misses > queued_count) && lane->fills) {
             queue_fills(lane, request->space, queued_count, now_ns);
         }
         if (BASE_LIKELY(answer != BENCH_ANSWER_MORE)) {
             account(lane, request, now_ns);
             queued_count = 0;
-            conn->head = conn->head + 1u == lane->depth ? 0 : (uint16_t)(conn->head + 1);
-            conn->count--;
+            advance(lane, conn, 1);
         }
     }
     *input = rest;

@@ -28,12 +28,19 @@ static inline uint64_t bench_value_word(const char *data)
     return word;
 }
 
+enum { BENCH_VALUE_SPACE_SHIFT = 56 };
+
 /* Key number and space, mixed: one to one. */
-static inline uint64_t bench_value_mark(enum bench_space space, uint64_t number)
+static inline uint64_t bench_value_mark_of(uint64_t number_and_space)
 {
-    const uint64_t mark = (number ^ (uint64_t)space << 56) * BENCH_VALUE_KEY_FACTOR;
+    const uint64_t mark = number_and_space * BENCH_VALUE_KEY_FACTOR;
 
     return mark ^ mark >> 32;
+}
+
+static inline uint64_t bench_value_mark(enum bench_space space, uint64_t number)
+{
+    return bench_value_mark_of(number ^ (uint64_t)space << BENCH_VALUE_SPACE_SHIFT);
 }
 
 /* One to one in the version, for a given key and size. */

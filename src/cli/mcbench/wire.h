@@ -35,15 +35,17 @@ enum {
 struct bench_request {
     enum bench_verb verb;
     enum bench_space space;
-    bool quiet; /* no answer on success */
+    uint32_t ttl_s;
     uint16_t key_count;
     uint16_t answered_count; /* GET: keys whose place in the answer has passed */
-    uint32_t ttl_s;
-    uint64_t version;    /* SET */
-    uint64_t numbers[1]; /* first key; a multi-get's are in more_numbers */
+    uint64_t version;        /* SET */
     const uint64_t *
         more_numbers; /* key_count of them; lent until the answer is there. NULL when key_count is 1 */
+    uint64_t numbers[1]; /* first key; a multi-get's are in more_numbers */
+    /* Of a get that plain.h has written and nothing has read of: its key's letters. Otherwise 0. */
+    uint64_t letters;
     uint64_t due_ns, sent_ns; /* the lane's own */
+    bool quiet;               /* no answer on success */
 };
 
 enum bench_answer {
@@ -60,6 +62,22 @@ struct bench_outcome {
     char complaint[BENCH_WIRE_ERROR_MAX]; /* REFUSED, WRONG: what was expected and what came */
 };
 
+enum { BENCH_FORM_MAX = 320 }; /* bytes, a multiple of 16 */
+
+/*
+ * How a get of one key is asked, and how a hit of it is answered, when all keys and all values have the same size: bytes, in which
+ * only the letters of the key, its flags and the opaque are yet to be written.
+ */
+struct bench_form {
+    char get[BENCH_FORM_MAX];
+    char hit[BENCH_FORM_MAX]; /* the line before the value */
+    char end[8];              /* what comes behind the value */
+    uint32_t get_size, hit_size, end_size;
+    uint32_t get_key, hit_key;       /* where the 8 letters of the number stand */
+    uint32_t get_opaque, hit_opaque; /* where the opaque's stand; 0: there is none */
+    uint32_t hit_flags;              /* where the digit stands */
+};
+
 struct bench_wire {
     const char *name;
     /* Room that one request takes at most, its value included; bytes. */
@@ -74,6 +92,9 @@ struct bench_wire {
     enum bench_answer (*read)(const struct bench_work *work, struct bench_request *request,
                               struct base_slice input, size_t *ret_consumed,
                               struct bench_outcome *outcome);
+    /* NULL: answers do not say enough for it. work: keys and values of a fixed size. */
+    void (*form)(const struct bench_work *work, enum bench_space space,
+                 struct bench_form *ret_form);
 };
 
 /* Never NULL. */

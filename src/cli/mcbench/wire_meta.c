@@ -38,18 +38,10 @@ static size_t request_size_max(const struct bench_work *work)
     return (set > get ? set : get) + BENCH_WIRE_SLACK;
 }
 
-/* The 8 letters of an opaque: which key, for what, and the how manieth of its request. */
-static inline uint64_t opaque_of(const struct bench_request *request, uint32_t index)
-{
-    const uint64_t number = bench_wire_number(request, index);
-
-    return bench_key_letters((uint32_t)number * 0x9e3779b1u +
-                             (uint32_t)request->verb * 0x01000193u + index);
-}
-
 static char *put_opaque(const struct bench_request *request, uint32_t index, char *out)
 {
-    const uint64_t letters = opaque_of(request, index);
+    const uint64_t letters =
+        bench_wire_opaque(bench_wire_number(request, index), request->verb, index);
 
     *out++ = 'O';
     memcpy(out, &letters, sizeof letters);
@@ -131,22 +123,9 @@ static char *(*const PUTS[BENCH_VERB_COUNT])(const struct bench_work *,
     [BENCH_INCR] = put_incr,
 };
 
-/* Most requests are gets of one key: they are done with here, without a call. */
 static size_t write_request(const struct bench_work *work, const struct bench_request *request,
                             char *out)
 {
-    if (BASE_LIKELY(request->verb == BENCH_GET && request->key_count == 1 &&
-                    bench_key_is_plain(work))) {
-        const uint64_t opaque = opaque_of(request, 0);
-        char *end = out + 3 + work->key_sizes.min;
-
-        memcpy(out, "mg ", 3);
-        bench_key_put_plain(request->space, bench_wire_number(request, 0), out + 3);
-        memcpy(end, " k f O", 6);
-        memcpy(end + 6, &opaque, 8);
-        memcpy(end + 14, " v\r\n", 4);
-        return (size_t)(end + 18 - out);
-    }
     return (size_t)(PUTS[request->verb](work, request, out) - out);
 }
 
@@ -344,10 +323,9 @@ static enum bench_answer read_any(const struct bench_work *work, struct bench_re
     NEVER("a request has a verb");
 }
 
-BASE_NEVER_INLINE static enum bench_answer read_other(const struct bench_work *work,
-                                                      struct bench_request *request,
-                                                      struct base_slice input, size_t *ret_consumed,
-                                                      struct bench_outcome *outcome)
+static enum bench_answer read_answer(const struct bench_work *work, struct bench_request *request,
+                                     struct base_slice input, size_t *ret_consumed,
+                                     struct bench_outcome *outcome)
 {
     struct base_slice rest = input;
     enum bench_answer answer = BENCH_ANSWER_DONE;
@@ -359,63 +337,20 @@ BASE_NEVER_INLINE static enum bench_answer read_other(const struct bench_work *w
     return answer;
 }
 
-/* "VA " "D" " k" " fF O12345678" "\r\n": the line of a value of less than 10 bytes, without its key. */
-enum { HIT_LINE_REST = 3 + 1 + 2 + 13 + 2 };
-
-/*
- * Does the input begin with the whole hit of one key, every byte of it right? For works that are
- * plain: no buffer, no copy of what is expected, no call. Returns its end, or NULL.
- */
-static BASE_ALWAYS_INLINE const char *match_plain_hit(const struct bench_work *work,
-                                                      const struct bench_request *request,
-                                                      struct base_slice input)
+static void form(const struct bench_work *work, enum bench_space space, struct bench_form *ret_form)
 {
-    const uint64_t number = bench_wire_number(request, 0);
-    const uint32_t value_size = work->value_sizes.min;
+    const struct bench_request get = {.verb = BENCH_GET, .space = space, .key_count = 1};
     const uint32_t key_size = work->key_sizes.min;
-    const char *at;
+    const uint32_t value_size = work->value_sizes.min;
 
-    if (input.size < (size_t)HIT_LINE_REST + key_size + value_size + 2 ||
-        memcmp(input.data, "VA ", 3) != 0) {
-        return NULL;
-    }
-    at = bench_wire_match_number(value_size, input.data + 3);
-    /* The other digits of the size are never more than the bytes of the value. */
-    if (at == NULL || memcmp(at, " k", 2) != 0 ||
-        !bench_key_is_plainly(request->space, number, at + 2, key_size)) {
-        return NULL;
-    }
-    at += 2 + key_size;
-    if (memcmp(at, " f", 2) != 0 || at[2] != bench_wire_flags_digit(number) ||
-        memcmp(at + 3, " O", 2) != 0 || bench_key_word(at + 5) != opaque_of(request, 0) ||
-        memcmp(at + 13, "\r\n", 2) != 0) {
-        return NULL;
-    }
-    at += 15;
-    if (input.data + input.size - at < (ptrdiff_t)value_size + 2 ||
-        memcmp(at + value_size, "\r\n", 2) != 0 ||
-        !bench_value_is_right(request->space, number, at, value_size)) {
-        return NULL;
-    }
-    return at + value_size + 2;
-}
-
-/* Most answers are plain; of them read_other() says the same, with twice the instructions. */
-static enum bench_answer read_answer(const struct bench_work *work, struct bench_request *request,
-                                     struct base_slice input, size_t *ret_consumed,
-                                     struct bench_outcome *outcome)
-{
-    if (BASE_LIKELY(request->verb == BENCH_GET && request->key_count == 1 &&
-                    bench_wire_is_plain(work))) {
-        const char *end = match_plain_hit(work, request, input);
-
-        if (BASE_LIKELY(end != NULL)) {
-            bench_wire_hit(request, work->value_sizes.min, outcome);
-            *ret_consumed = (size_t)(end - input.data);
-            return BENCH_ANSWER_DONE;
-        }
-    }
-    return read_other(work, request, input, ret_consumed, outcome);
+    *ret_form = (struct bench_form){.end = "\r\n", .end_size = 2};
+    ret_form->get_size = (uint32_t)(put_get(work, &get, ret_form->get) - ret_form->get);
+    ret_form->get_key = 3 + BENCH_KEY_NAME_SIZE;
+    ret_form->get_opaque = 3 + key_size + 6; /* " k f O" */
+    ret_form->hit_size = (uint32_t)expected_hit(work, &get, value_size, true, ret_form->hit);
+    ret_form->hit_opaque = ret_form->hit_size - 2 - 8;
+    ret_form->hit_flags = ret_form->hit_opaque - 3; /* "1 O" */
+    ret_form->hit_key = ret_form->hit_flags - 2 - key_size + BENCH_KEY_NAME_SIZE;
 }
 
 const struct bench_wire BENCH_WIRE_META = {
@@ -423,4 +358,5 @@ const struct bench_wire BENCH_WIRE_META = {
     .request_size_max = request_size_max,
     .write = write_request,
     .read = read_answer,
+    .form = form,
 };

@@ -31,6 +31,12 @@ static inline char bench_wire_flags_digit(uint64_t number)
     return (char)('1' + (number & 7));
 }
 
+/* The 8 letters of a meta command's opaque: which key, for what, and the how manieth of its request. */
+static inline uint64_t bench_wire_opaque(uint64_t number, enum bench_verb verb, uint32_t index)
+{
+    return bench_key_letters((uint32_t)number * 0x9e3779b1u + (uint32_t)verb * 0x01000193u + index);
+}
+
 static inline uint64_t bench_wire_number(const struct bench_request *request, uint32_t index)
 {
     return request->more_numbers != NULL ? request->more_numbers[index] : request->numbers[0];
@@ -97,13 +103,6 @@ static BASE_ALWAYS_INLINE const char *bench_wire_match_number(uint32_t number, c
         read = read * 10 + digit;
     } while (read < number);
     return read == number ? text : NULL;
-}
-
-/* Answers whose sizes are known beforehand, and values with a head, that have to be compared. */
-static inline bool bench_wire_is_plain(const struct bench_work *work)
-{
-    return bench_key_is_plain(work) && work->value_sizes.kind == BENCH_SIZE_FIXED &&
-           work->value_sizes.min >= BENCH_VALUE_HEAD_SIZE && !work->trust_values;
 }
 
 /* Is it the right value of that key, or a trusted one? value_size bytes are there. */

@@ -96,19 +96,9 @@ static char *(*const PUTS[BENCH_VERB_COUNT])(const struct bench_work *,
     [BENCH_INCR] = put_incr,
 };
 
-/* Most requests are gets of one key: they are done with here, without a call. */
 static size_t write_request(const struct bench_work *work, const struct bench_request *request,
                             char *out)
 {
-    if (BASE_LIKELY(request->verb == BENCH_GET && request->key_count == 1 &&
-                    bench_key_is_plain(work))) {
-        const uint32_t key_size = work->key_sizes.min;
-
-        memcpy(out, "get ", 4);
-        bench_key_put_plain(request->space, bench_wire_number(request, 0), out + 4);
-        memcpy(out + 4 + key_size, "\r\n", 2);
-        return (size_t)4 + key_size + 2;
-    }
     return (size_t)(PUTS[request->verb](work, request, out) - out);
 }
 
@@ -319,10 +309,9 @@ static enum bench_answer read_any(const struct bench_work *work, struct bench_re
     NEVER("a request has a verb");
 }
 
-BASE_NEVER_INLINE static enum bench_answer read_other(const struct bench_work *work,
-                                                      struct bench_request *request,
-                                                      struct base_slice input, size_t *ret_consumed,
-                                                      struct bench_outcome *outcome)
+static enum bench_answer read_answer(const struct bench_work *work, struct bench_request *request,
+                                     struct base_slice input, size_t *ret_consumed,
+                                     struct bench_outcome *outcome)
 {
     struct base_slice rest = input;
     enum bench_answer answer = BENCH_ANSWER_DONE;
@@ -334,50 +323,17 @@ BASE_NEVER_INLINE static enum bench_answer read_other(const struct bench_work *w
     return answer;
 }
 
-/*
- * Does the input begin with the whole answer to a get of one key, the hit and END, every byte of it
- * right? For works that are plain. No buffer, no copy of what is expected, no call: here a
- * generator spends its time. Returns the end of the answer, or NULL.
- */
-static BASE_ALWAYS_INLINE const char *match_plain_hit(const struct bench_work *work,
-                                                      enum bench_space space, uint64_t number,
-                                                      struct base_slice input)
+static void form(const struct bench_work *work, enum bench_space space, struct bench_form *ret_form)
 {
+    const struct bench_request get = {.verb = BENCH_GET, .space = space, .key_count = 1};
     const uint32_t value_size = work->value_sizes.min;
-    const uint32_t key_size = work->key_sizes.min;
-    const char *key = input.data + 6;
-    const char *value;
 
-    if (input.size < (size_t)VALUE_LINE_REST + key_size + value_size + 2 + END_SIZE ||
-        memcmp(input.data, "VALUE ", 6) != 0 ||
-        !bench_key_is_plainly(space, number, key, key_size)) {
-        return NULL;
-    }
-    value = match_value(number, value_size, key + key_size, input.data + input.size - END_SIZE);
-    if (value == NULL || memcmp(value + value_size + 2, END, END_SIZE) != 0 ||
-        !bench_value_is_right(space, number, value, value_size)) {
-        return NULL;
-    }
-    return value + value_size + 2 + END_SIZE;
-}
-
-/* Most answers are plain; of them read_other() says the same, with twice the instructions. */
-static enum bench_answer read_answer(const struct bench_work *work, struct bench_request *request,
-                                     struct base_slice input, size_t *ret_consumed,
-                                     struct bench_outcome *outcome)
-{
-    if (BASE_LIKELY(request->verb == BENCH_GET && request->key_count == 1 &&
-                    bench_wire_is_plain(work))) {
-        const char *end =
-            match_plain_hit(work, request->space, bench_wire_number(request, 0), input);
-
-        if (BASE_LIKELY(end != NULL)) {
-            bench_wire_hit(request, work->value_sizes.min, outcome);
-            *ret_consumed = (size_t)(end - input.data);
-            return BENCH_ANSWER_DONE;
-        }
-    }
-    return read_other(work, request, input, ret_consumed, outcome);
+    *ret_form = (struct bench_form){.end = "\r\n" END, .end_size = 2 + END_SIZE};
+    ret_form->get_size = (uint32_t)(put_get(work, &get, ret_form->get) - ret_form->get);
+    ret_form->get_key = 4 + BENCH_KEY_NAME_SIZE;
+    ret_form->hit_size = (uint32_t)expected_hit(work, &get, value_size, ret_form->hit);
+    ret_form->hit_key = 6 + BENCH_KEY_NAME_SIZE;
+    ret_form->hit_flags = 6 + work->key_sizes.min + 1;
 }
 
 const struct bench_wire BENCH_WIRE_TEXT = {
@@ -385,4 +341,5 @@ const struct bench_wire BENCH_WIRE_TEXT = {
     .request_size_max = request_size_max,
     .write = write_request,
     .read = read_answer,
+    .form = form,
 };

@@ -84,7 +84,7 @@ static void test_texts_of_every_size(void **state)
     }
 }
 
-/* The two ways of comparing say the same of every byte that is wrong, and of none behind the key. */
+/* Every byte that is wrong is seen, and none behind the key. */
 static void test_comparing(void **state)
 {
     struct bench_work work = plain_work();
@@ -93,30 +93,48 @@ static void test_comparing(void **state)
     (void)state;
     for (uint32_t size = BENCH_KEY_SIZE_MIN; size <= 32; size++) {
         work.key_sizes.min = size;
-        assert_true(bench_key_is_plain(&work));
         (void)bench_keys_write(&work, BENCH_SPACE_VALUES, 0x12345678, text);
         for (uint32_t at = 0; at < 32; at++) {
             for (uint32_t other = 1; other < 256; other++) {
                 text[at] = (char)(text[at] ^ (char)other);
                 assert_int_equal(bench_key_is(BENCH_SPACE_VALUES, 0x12345678, text, size),
                                  at >= size);
-                assert_int_equal(bench_key_is_plainly(BENCH_SPACE_VALUES, 0x12345678, text, size),
-                                 at >= size);
                 text[at] = (char)(text[at] ^ (char)other);
             }
         }
         assert_false(bench_key_is(BENCH_SPACE_VALUES, 0x12345679, text, size));
-        assert_false(bench_key_is_plainly(BENCH_SPACE_VALUES, 0x12345679, text, size));
         assert_false(bench_key_is(BENCH_SPACE_PROBES, 0x12345678, text, size));
-        assert_false(bench_key_is_plainly(BENCH_SPACE_PROBES, 0x12345678, text, size));
     }
-    work.key_sizes.min = 33;
-    assert_false(bench_key_is_plain(&work));
-    work.key_sizes = (struct bench_sizes){BENCH_SIZE_RANGE, 16, 32};
-    assert_false(bench_key_is_plain(&work));
 }
 
 /* ---- which key ---- */
+
+/* Drawn in pieces of any length, or one at a time: the same keys. */
+static void test_drawing_many(void **state)
+{
+    static const enum bench_order orders[] = {BENCH_UNIFORM, BENCH_ZIPF, BENCH_SEQUENTIAL};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
+        struct bench_work work = plain_work();
+        struct bench_keys one, many;
+        uint64_t numbers[7];
+
+        work.order = orders[i];
+        work.skew = 0.99;
+        bench_keys_init(&one, &work, 0);
+        bench_keys_init(&many, &work, 0);
+        for (uint32_t count = 0; count < 500; count++) {
+            if (count % 3 == 2) {
+                assert_int_equal(bench_keys_next(&many), bench_keys_next(&one));
+            }
+            bench_keys_draw(&many, count % 8, numbers);
+            for (uint32_t j = 0; j < count % 8; j++) {
+                assert_int_equal(numbers[j], bench_keys_next(&one));
+            }
+        }
+    }
+}
 
 enum { DRAWS = 1000000 };
 
@@ -495,6 +513,7 @@ int main(void)
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_texts_of_every_size),
         cmocka_unit_test(test_comparing),
+        cmocka_unit_test(test_drawing_many),
         cmocka_unit_test(test_uniform),
         cmocka_unit_test(test_zipf),
         cmocka_unit_test(test_zipf_over_many_keys),
