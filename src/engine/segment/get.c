@@ -223,7 +223,7 @@ static BASE_INLINE void leave_traces(const struct segment_hit *hit, struct segme
     }
     if (BASE_UNLIKELY((state & LARDER_MARK_FETCHED) == 0 || segment_item_is_old(state, now_s))) {
         (void)atomic_compare_exchange_strong_explicit(
-            &item->state, &state, (now_s << 8) | (state & 0xff) | LARDER_MARK_FETCHED,
+            &item->state, &state, segment_item_date(now_s) | (state & 0xff) | LARDER_MARK_FETCHED,
             memory_order_relaxed, memory_order_relaxed);
     }
 }

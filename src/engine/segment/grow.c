@@ -282,7 +282,7 @@ static bool move_stripe(struct larder_thread *thread, struct segment_table *tabl
         }
         for (uint32_t i = 0; i < INDEX_SLOTS; i++) {
             uint64_t value = atomic_load_explicit(&buckets[b].slots[i], memory_order_relaxed);
-            const struct segment_item *item;
+            struct segment_item *item;
 
             if (value == 0 || (value & SLOT_GHOST) != 0) {
                 continue;

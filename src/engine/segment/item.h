@@ -9,11 +9,15 @@
  *   +--------+--------+---------+----------+----------+--------------+-----+-------+ - - +
  *
  *   sizes   value_size:24 | key_size:8       (value_size is 0 and u64 is there when it is larger)
- *   state   last_access_s:24 | bits:8        atomic: readers mark and date what they read
+ *   state   dead:1 | last_access_s:23 | bits:8   atomic: readers mark and date what they read
  *   expiry  u32, atomic: touch() writes in place
  *
- * So a 20-byte key with 100 bytes and no expiry is 128 bytes. The state's date is modulo 2^24 s
- * (194 days). Bits that say what is there never change; marks do.
+ * So a 20-byte key with 100 bytes and no expiry is 128 bytes. The state's date is modulo 2^23 s
+ * (97 days). Bits that say what is there never change; marks do.
+ *
+ * Dead is said of an item by whoever took its entry away, so that reclaim need not look for one. A
+ * hint: a reader who dates the item meanwhile wipes it out. Of an item that has an entry it is never
+ * said.
  */
 #ifndef LARDER_ENGINE_SEGMENT_ITEM_H
 #define LARDER_ENGINE_SEGMENT_ITEM_H
@@ -40,8 +44,10 @@ enum {
     ITEM_HEADER_SIZE = 8,           /* bytes */
     ITEM_SMALL_SIZE_MAX = 0xffffff, /* bytes of a value whose size fits the header */
     ITEM_ACCESS_GRAIN_S = 60,       /* a read dates the item when its date is this old */
-    ITEM_ACCESS_MASK = 0xffffff,
+    ITEM_ACCESS_MASK = 0x7fffff,
 };
+
+#define ITEM_DEAD 0x80000000u
 
 _Static_assert(sizeof(struct segment_item) == ITEM_HEADER_SIZE, "the header is 8 bytes");
 _Static_assert((LARDER_MARK_FETCHED | LARDER_MARK_STALE | LARDER_MARK_WON | LARDER_MARK_HOST) ==
@@ -155,7 +161,19 @@ static inline uint64_t segment_item_size(const struct segment_item *item)
                              segment_item_value_size(item, state));
 }
 
-/* Since the date, modulo 2^24. */
+/* Its entry is gone. No read-modify-write: what else would change in it matters to nobody now. */
+static inline void segment_item_bury(struct segment_item *item)
+{
+    atomic_store_explicit(&item->state, segment_item_state(item) | ITEM_DEAD, memory_order_relaxed);
+}
+
+/* A state's date, in its place. */
+static inline uint32_t segment_item_date(uint32_t now_s)
+{
+    return (now_s & ITEM_ACCESS_MASK) << 8;
+}
+
+/* Since the date, modulo 2^23. */
 static inline uint32_t segment_item_age_s(uint32_t state, uint32_t now_s)
 {
     return (now_s - (state >> 8)) & ITEM_ACCESS_MASK;
@@ -164,7 +182,7 @@ static inline uint32_t segment_item_age_s(uint32_t state, uint32_t now_s)
 /* Is it time for a new date? Compared where it stands, above eight other bits. */
 static inline bool segment_item_is_old(uint32_t state, uint32_t now_s)
 {
-    return ((now_s << 8) | 0xff) - state >= (uint32_t)ITEM_ACCESS_GRAIN_S << 8;
+    return (segment_item_date(now_s) | 0xff) - state >= (uint32_t)ITEM_ACCESS_GRAIN_S << 8;
 }
 
 /* The date in seconds. It may be a moment ahead: of two workers one sees a second later than the other. */

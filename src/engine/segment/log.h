@@ -49,6 +49,8 @@ enum {
     SEGMENT_READY = 2,           /* kept free while there is memory nobody has touched */
     SEGMENT_FREE_MIN = 2,        /* kept for relocation while memory is short */
     SEGMENT_PINNED_FRACTION = 8, /* reservations pin at most 1/8 of the segments */
+    SEGMENT_FETCH_AHEAD = 2048,  /* bytes behind an append whose lines are fetched to be written */
+    SEGMENT_FETCH_MAX = 512, /* bytes of an item: behind longer ones the processor fetches itself */
 };
 
 #define SEGMENT_OFFSET_MASK ((1ull << SEGMENT_OFFSET_BITS) - 1)

@@ -358,7 +358,7 @@ static bool reclaim_item(struct larder_thread *thread, struct victim *victim, ui
     struct larder_engine *engine = thread->engine;
     struct segment_index *index = &engine->index;
     struct segment_stripe *stripe = &index->stripes[segment_index_stripe(index, hash)];
-    const struct segment_item *item = segment_item_at(engine, where);
+    struct segment_item *item = segment_item_at(engine, where);
     uint64_t size = segment_item_size(item);
     uint32_t log = victim->purpose == PURPOSE_EVICT ? (uint32_t)SEGMENT_M : victim->log;
     enum verdict verdict;
@@ -426,21 +426,27 @@ static bool walk(struct larder_thread *thread, struct victim *victim)
     while (offset < used) {
         uint64_t places[BATCH], hashes[BATCH];
         uint32_t count = 0;
+        uint32_t checked = 0;
 
-        for (; count < BATCH && offset < used; count++) {
-            const struct segment_item *item;
+        for (; count < BATCH && offset < used; checked++) {
+            const uint64_t where = segment_place(victim->id, offset);
+            const struct segment_item *item = segment_item_at(engine, where);
+            const uint32_t state = segment_item_state(item);
             const struct segment_table *table;
             uint64_t hash;
 
-            places[count] = segment_place(victim->id, offset);
-            item = segment_item_at(engine, places[count]);
-            hash = segment_item_hash(item, segment_item_state(item));
+            offset += (uint32_t)segment_item_size(item);
+            if ((state & ITEM_DEAD) != 0) {
+                continue; /* no entry to look for, and most are */
+            }
+            hash = segment_item_hash(item, state);
+            places[count] = where;
             hashes[count] = hash;
+            count++;
             table = segment_index_table_of(index, hash);
             BASE_PREFETCH(table->buckets +
                           (uint64_t)segment_index_stripe(index, hash) * table->per +
                           segment_index_home(index, hash, table->per));
-            offset += (uint32_t)segment_item_size(item);
         }
         for (uint32_t i = 0; i < count; i++) {
             if (!walk_item(thread, victim, places[i], hashes[i])) {
@@ -448,7 +454,7 @@ static bool walk(struct larder_thread *thread, struct victim *victim)
             }
         }
         if (thread == segment_upkeep(engine)) {
-            segment_count_by(thread, SEGMENT_COUNT_upkeep_checked, count);
+            segment_count_by(thread, SEGMENT_COUNT_upkeep_checked, checked);
         }
     }
     return true;
@@ -478,7 +484,7 @@ static bool reclaim_large(struct larder_thread *thread, struct victim *victim, b
     struct larder_engine *engine = thread->engine;
     struct segment_index *index = &engine->index;
     uint64_t where = SLOT_LARGE | victim->number;
-    const struct segment_item *item = segment_item_at(engine, where);
+    struct segment_item *item = segment_item_at(engine, where);
     uint64_t hash = segment_item_hash(item, segment_item_state(item));
     struct segment_stripe *stripe = &index->stripes[segment_index_stripe(index, hash)];
     enum verdict verdict;

@@ -207,8 +207,7 @@ void segment_fill_ref(const struct larder_engine *engine, uint64_t value,
 /* ---- segment.c ---- */
 
 /* An item left its entry: its segment has less to keep. Not under the log lock. */
-void segment_item_gone(struct larder_thread *thread, uint64_t value,
-                       const struct segment_item *item);
+void segment_item_gone(struct larder_thread *thread, uint64_t value, struct segment_item *item);
 /* Begin a new turn in the middle of one: only with nothing lent. All looked up before is void. */
 void segment_turn(struct larder_thread *thread);
 /* The hash the host would compute. */

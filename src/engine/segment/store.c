@@ -20,11 +20,11 @@ enum { APART_SIZE = 1 << 20 }; /* bytes of a value that take 100 us to copy: not
 
 /* ---- entries that go ---- */
 
-void segment_item_gone(struct larder_thread *thread, uint64_t value,
-                       const struct segment_item *item)
+void segment_item_gone(struct larder_thread *thread, uint64_t value, struct segment_item *item)
 {
     uint64_t size = segment_item_size(item);
 
+    segment_item_bury(item);
     segment_count_by(thread, SEGMENT_COUNT_items, (uint64_t)-1);
     segment_count_by(thread, SEGMENT_COUNT_bytes, 0 - size);
     if ((value & SLOT_LARGE) != 0) {
@@ -298,7 +298,8 @@ static BASE_ALWAYS_INLINE void item_write(struct segment_item *item,
     const bool big = (plan->layout & ITEM_HAS_BIG_SIZE) != 0;
 
     item->sizes = key_size | (big ? 0 : (uint32_t)plan->value_size << 8);
-    atomic_store_explicit(&item->state, (thread->now_s << 8) | plan->layout | (marks & ITEM_MARKS),
+    atomic_store_explicit(&item->state,
+                          segment_item_date(thread->now_s) | plan->layout | (marks & ITEM_MARKS),
                           memory_order_relaxed);
     if (plan->layout != 0) {
         write_options(item, plan);
@@ -429,6 +430,7 @@ static BASE_ALWAYS_INLINE void replaced(struct larder_thread *thread,
     if (BASE_UNLIKELY(!plan->live)) {
         segment_count_dead(thread, value, plan->old);
     }
+    segment_item_bury(plan->old);
     segment_count_by(thread, SEGMENT_COUNT_bytes, new_size - size);
     if (BASE_UNLIKELY((value & SLOT_LARGE) != 0)) {
         segment_large_retire(thread->engine, (uint32_t)(value & SLOT_PLACE_MASK));
