@@ -10,13 +10,14 @@
 
 /* Why a batch ended before the input did. */
 enum server_ending {
-    SERVER_ENDING_FULL,   /* BASE_BATCH_MAX requests, or all of the input */
-    SERVER_ENDING_MORE,   /* the rest is not a whole request yet */
-    SERVER_ENDING_VALUE,  /* of the next request only the data block is not whole yet */
-    SERVER_ENDING_BAD,    /* a line that gets `error` */
-    SERVER_ENDING_CLOSE,  /* a line that ends the connection */
-    SERVER_ENDING_UPLOAD, /* the last request's data block is still to come */
-    SERVER_ENDING_KEYS,   /* the last request's line is still to come */
+    SERVER_ENDING_FULL,    /* BASE_BATCH_MAX requests, or all of the input */
+    SERVER_ENDING_MORE,    /* the rest is not a whole request yet */
+    SERVER_ENDING_VALUE,   /* of the next request only the data block is not whole yet */
+    SERVER_ENDING_BAD,     /* a line that gets `error` */
+    SERVER_ENDING_REFUSED, /* a packet that gets `error`, in the next entry */
+    SERVER_ENDING_CLOSE,   /* a line that ends the connection */
+    SERVER_ENDING_UPLOAD,  /* the last request's data block is still to come */
+    SERVER_ENDING_KEYS,    /* the last request's line is still to come */
 };
 
 enum server_kind {
@@ -47,9 +48,10 @@ struct server_batch {
     uint32_t count;
     bool has_others; /* some are SERVER_KIND_OTHER or _SET */
     enum server_ending ending;
-    enum proto_error error; /* BAD */
-    uint64_t swallow;       /* BAD: bytes behind the line to throw away */
-    size_t end;             /* BAD: behind the line */
+    enum proto_error error; /* BAD, REFUSED */
+    bool closes;            /* REFUSED: the connection, too */
+    uint64_t swallow;       /* BAD, REFUSED: bytes behind the line to throw away */
+    size_t end;             /* BAD, REFUSED: behind the line */
     /* what the engine found of the run of reads that is being answered */
     struct larder_ref refs[BASE_BATCH_MAX];
     enum larder_result results[BASE_BATCH_MAX];
@@ -64,5 +66,12 @@ static inline struct base_slice server_batch_bytes(const struct server_batch *ba
 
 /* What a plain line says, parsed again into its entry: for when it is not run with others. conn.c */
 struct proto_request *server_batch_request(struct server_batch *batch, uint32_t index);
+
+/*
+ * The request in the next entry has a data block, behind `head_size` bytes: is it there? Then it is
+ * the entry's value. False: the batch ends with it; it is waited for, or received. conn.c
+ */
+bool server_batch_take_value(struct server_batch *batch, const char *data, size_t size,
+                             size_t head_size);
 
 #endif

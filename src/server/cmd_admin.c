@@ -60,12 +60,18 @@ enum server_done server_cmd_verbosity(struct server_call *call)
 
 enum server_done server_cmd_version(struct server_call *call)
 {
+    if (call->request->dialect == PROTO_BINARY) {
+        return server_reply_packet(call, PROTO_BINARY_STATUS_OK,
+                                   BASE_SLICE(SERVER_PROTOCOL_VERSION));
+    }
     return server_reply_text(call, BASE_SLICE("VERSION " SERVER_PROTOCOL_VERSION "\r\n"));
 }
 
 enum server_done server_cmd_quit(struct server_call *call)
 {
-    (void)call;
+    if (call->request->dialect == PROTO_BINARY) {
+        (void)server_reply_status(call, PROTO_STATUS_OK); /* QUITQ: hidden */
+    }
     return SERVER_HANGUP;
 }
 

@@ -18,7 +18,9 @@ static enum server_done answer(struct server_call *call, enum larder_result resu
         }
         return server_reply_status(call, PROTO_STATUS_DELETED);
     case LARDER_EXISTS:
-        SERVER_COUNT(worker, delete_misses);
+        if (call->request->dialect == PROTO_META) { /* memcached counts it there only */
+            SERVER_COUNT(worker, delete_misses);
+        }
         return server_reply_status(call, PROTO_STATUS_EXISTS);
     case LARDER_NO_SPACE:
     case LARDER_TOO_LARGE:
@@ -117,7 +119,7 @@ static enum larder_result remove_item(struct server_call *call, uint64_t *ret_si
 enum server_done server_cmd_delete(struct server_call *call)
 {
     struct server *server = call->worker->server;
-    if (BASE_UNLIKELY(server_prefixes_on(server)) && call->request->dialect == PROTO_TEXT &&
+    if (BASE_UNLIKELY(server_prefixes_on(server)) && call->request->dialect != PROTO_META &&
         !server_parked_resumes(call->conn)) {
         server_prefix_delete(server, call->request->key);
     }

@@ -11,6 +11,7 @@
 #include "proto/meta.h"
 #include "proto/text.h"
 #include "server/batch.h"
+#include "server/binary.h"
 #include "server/command.h"
 #include "server/parked.h"
 
@@ -86,8 +87,9 @@ static bool is_single(const struct proto_request *request)
 
 bool server_is_read(const struct proto_request *request)
 {
-    return request->op == PROTO_OP_GET && request->dialect == PROTO_TEXT &&
-           (request->flags & PROTO_FLAG_TTL_SET) == 0 && is_single(request);
+    return request->op == PROTO_OP_GET && (request->flags & PROTO_FLAG_TTL_SET) == 0 &&
+           (request->dialect == PROTO_BINARY ||
+            (request->dialect == PROTO_TEXT && is_single(request)));
 }
 
 bool server_reads_together(const struct server_conn *conn)
@@ -237,6 +239,21 @@ static bool answer_reads(struct run *run)
     return open;
 }
 
+/* Binary gets. Returns false when the connection has to go. */
+static bool answer_packets(struct run *run)
+{
+    bool open = true;
+    while (run->done < run->count && open && !is_stopped(&run->conn->stream)) {
+        const struct server_entry *entry = &run->batch->entries[run->first + run->done];
+        const bool hit = run->batch->results[run->done] == LARDER_OK;
+        open = server_binary_answer(run->conn, &run->output, &entry->request,
+                                    hit ? &run->batch->refs[run->done] : NULL);
+        run->hit_count += hit ? 1 : 0;
+        run->done++;
+    }
+    return open;
+}
+
 static bool answer_run(struct run *run)
 {
     switch (run->batch->kinds[run->first]) {
@@ -245,7 +262,8 @@ static bool answer_run(struct run *run)
     case SERVER_KIND_META:
         return answer_metas(run);
     default:
-        return answer_reads(run);
+        return run->batch->entries[run->first].request.dialect == PROTO_BINARY ? answer_packets(run)
+                                                                               : answer_reads(run);
     }
 }
 
@@ -296,9 +314,14 @@ static bool answer_key(struct server_call *call, const struct wish *wish,
         server_watch_fetch(call, name, result, ref);
     }
     const uint64_t cas = hit && wish->with_cas ? server_shown_cas(worker, ref->cas) : 0;
-    const bool written = hit ? write_hit(call->conn, output, key, ref, wish->with_cas ? &cas : NULL,
-                                         is_only ? LAST_VALUE_TAIL : VALUE_TAIL)
-                             : !is_only || write_line(output, END_LINE);
+    bool written;
+    if (call->request->dialect == PROTO_BINARY) {
+        written = server_binary_answer(call->conn, output, call->request, hit ? ref : NULL);
+    } else {
+        written = hit ? write_hit(call->conn, output, key, ref, wish->with_cas ? &cas : NULL,
+                                  is_only ? LAST_VALUE_TAIL : VALUE_TAIL)
+                      : !is_only || write_line(output, END_LINE);
+    }
     if (wish->touch && hit && written) {
         /* After the answer, as memcached does: a touch into the past still shows the item. */
         server_output_end(output);

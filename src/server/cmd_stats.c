@@ -20,17 +20,37 @@
 #include "server/prefix.h"
 #include "server/watch.h"
 
-enum { LINE_ROOM = 2048 }; /* bytes of one STAT line; values are cut to fit */
+enum {
+    LINE_ROOM = 2048, /* bytes of one STAT line, or packet; names and values are cut to fit */
+    NAME_MAX_SHOWN = 256,
+    VALUE_MAX_SHOWN = 1700,
+};
 
 /* ---- lines ---- */
 
+static bool is_binary(const struct server_call *call)
+{
+    return call->request->dialect == PROTO_BINARY;
+}
+
 static void emit(struct server_call *call, const char *name, const char *value)
 {
+    const struct base_slice key = {name, strnlen(name, NAME_MAX_SHOWN)};
+    const size_t value_size = strnlen(value, VALUE_MAX_SHOWN);
     char *out = net_stream_room(&call->conn->stream, LINE_ROOM);
-    if (out != NULL) {
-        int size = snprintf(out, LINE_ROOM, "STAT %.256s %.1700s\r\n", name, value);
-        net_stream_wrote(&call->conn->stream, (size_t)size);
+    size_t size;
+    if (out == NULL) {
+        return;
     }
+    if (is_binary(call)) {
+        size = proto_binary_write_stat(out, call->request, key, value_size);
+        memcpy(out + size, value, value_size);
+        size += value_size;
+    } else {
+        size = (size_t)snprintf(out, LINE_ROOM, "STAT %.*s %.*s\r\n", (int)key.size, name,
+                                (int)value_size, value);
+    }
+    net_stream_wrote(&call->conn->stream, size);
 }
 
 BASE_PRINTF(3, 4)
@@ -57,6 +77,9 @@ static void emit_pair(void *arg, const char *name, const char *value)
 
 static enum server_done end(struct server_call *call)
 {
+    if (is_binary(call)) {
+        return server_reply_packet(call, PROTO_BINARY_STATUS_OK, (struct base_slice){0});
+    }
     return net_stream_write(&call->conn->stream, "END\r\n", 5) ? SERVER_DONE : SERVER_HANGUP;
 }
 
@@ -293,7 +316,7 @@ static enum server_done reset(struct server_call *call)
     server_watch_stats_reset(server);
     reset_loops_and_pauses(server);
     base_log(BASE_LOG_NOTICE, "statistics reset by a client");
-    return server_reply_text(call, BASE_SLICE("RESET\r\n"));
+    return is_binary(call) ? end(call) : server_reply_text(call, BASE_SLICE("RESET\r\n"));
 }
 
 static enum server_done detail(struct server_call *call, struct base_slice rest)
@@ -304,16 +327,14 @@ static enum server_done detail(struct server_call *call, struct base_slice rest)
         return server_reply_error(call, PROTO_ERROR_STATS_DETAIL_DISABLED);
     }
     if (proto_text_next_token(&rest, &word)) {
-        if (base_slice_equal(word, BASE_SLICE("on"))) {
-            server_prefixes_switch(server, true);
-            return server_reply_status(call, PROTO_STATUS_OK);
-        }
-        if (base_slice_equal(word, BASE_SLICE("off"))) {
-            server_prefixes_switch(server, false);
+        if (base_slice_equal(word, BASE_SLICE("on")) || base_slice_equal(word, BASE_SLICE("off"))) {
+            server_prefixes_switch(server, word.size == 2);
             return server_reply_status(call, PROTO_STATUS_OK);
         }
         if (base_slice_equal(word, BASE_SLICE("dump"))) {
-            return server_prefixes_write(server, &call->conn->stream) ? end(call) : SERVER_HANGUP;
+            const struct proto_request *packet = is_binary(call) ? call->request : NULL;
+            return server_prefixes_write(server, &call->conn->stream, packet) ? end(call)
+                                                                              : SERVER_HANGUP;
         }
     }
     return server_reply_error(call, PROTO_ERROR_STATS_DETAIL_USAGE);
@@ -341,17 +362,20 @@ enum server_done server_cmd_stats(struct server_call *call)
     if (base_slice_equal(group, BASE_SLICE("settings"))) {
         return emit_settings(call);
     }
-    if (base_slice_equal(group, BASE_SLICE("conns"))) {
-        return server_cmd_conns(call);
-    }
-    if (base_slice_equal(group, BASE_SLICE("cachedump"))) {
-        return server_cmd_cachedump(call, rest);
-    }
     if (base_slice_equal(group, BASE_SLICE("detail"))) {
         return detail(call, rest);
     }
     if (base_slice_equal(group, BASE_SLICE("reset"))) {
         return reset(call);
+    }
+    if (is_binary(call)) {
+        return server_reply_status(call, PROTO_STATUS_MISS); /* the dumps are text only, too */
+    }
+    if (base_slice_equal(group, BASE_SLICE("conns"))) {
+        return server_cmd_conns(call);
+    }
+    if (base_slice_equal(group, BASE_SLICE("cachedump"))) {
+        return server_cmd_cachedump(call, rest);
     }
     return server_reply_error(call, PROTO_ERROR_UNKNOWN);
 }

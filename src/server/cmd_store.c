@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "server/batch.h"
+#include "server/binary.h"
 #include "server/conn.h"
 #include "server/parked.h"
 
@@ -30,7 +31,11 @@ static struct order order_of(const struct server_call *call)
         .compare = (request->flags & PROTO_FLAG_CAS_COMPARE) != 0,
         .expires_at_s = base_clock_expiry(clock, request->exptime),
     };
-    if (order.compare && (order.mode == PROTO_STORE_SET || order.mode == PROTO_STORE_REPLACE)) {
+    if (request->dialect == PROTO_BINARY && !call->worker->server->config->cas) {
+        order.compare = false; /* memcached -C has nowhere to keep what it is to compare with */
+    } else if (order.compare &&
+               (order.mode == PROTO_STORE_SET || order.mode == PROTO_STORE_REPLACE ||
+                (order.mode == PROTO_STORE_ADD && request->dialect == PROTO_BINARY))) {
         order.mode = PROTO_STORE_CAS;
     }
     if ((request->flags & PROTO_FLAG_VIVIFY) != 0 &&
@@ -363,8 +368,8 @@ enum server_done server_cmd_store(struct server_call *call)
 
 bool server_is_set(const struct proto_request *request)
 {
-    return request->op == PROTO_OP_STORE && request->dialect == PROTO_TEXT &&
-           request->mode == PROTO_STORE_SET;
+    return request->op == PROTO_OP_STORE && request->dialect != PROTO_META &&
+           request->mode == PROTO_STORE_SET && (request->flags & PROTO_FLAG_CAS_COMPARE) == 0;
 }
 
 bool server_sets_together(const struct server_conn *conn)
@@ -378,7 +383,7 @@ bool server_sets_together(const struct server_conn *conn)
 /* One try. What it does not store is server_cmd_store()'s to store, or to find words for. */
 static enum larder_result store_plain(struct server_worker *worker,
                                       const struct server_entry *entry,
-                                      const struct larder_key *key)
+                                      const struct larder_key *key, uint64_t *ret_cas)
 {
     const struct proto_request *request = &entry->request;
     if (server_item_too_large(worker->server, key->size, request->client_flags,
@@ -390,8 +395,11 @@ static enum larder_result store_plain(struct server_worker *worker,
         .piece_count = 1,
         .client_flags = request->client_flags,
         .expires_at_s = base_clock_expiry(&worker->server->clock, request->exptime),
+        .show_cas = (request->flags & PROTO_FLAG_CAS_RETURN) != 0,
     };
-    return server_ops(worker)->put(worker->engine_thread, key, &put);
+    const enum larder_result result = server_ops(worker)->put(worker->engine_thread, key, &put);
+    *ret_cas = put.ret_cas;
+    return result;
 }
 
 enum server_done server_cmd_sets(struct server_conn *conn, struct server_batch *batch,
@@ -406,12 +414,15 @@ enum server_done server_cmd_sets(struct server_conn *conn, struct server_batch *
     conn->busy_count = 0;
     while (open && done < count_max && batch->kinds[first + done] == SERVER_KIND_SET) {
         const struct server_entry *entry = &batch->entries[first + done];
-        result = store_plain(worker, entry, &batch->keys[first + done]);
+        uint64_t cas = 0;
+        result = store_plain(worker, entry, &batch->keys[first + done], &cas);
         if (BASE_UNLIKELY(result != LARDER_OK)) {
             break;
         }
         done++;
-        if (!entry->request.noreply) {
+        if (entry->request.dialect == PROTO_BINARY) {
+            open = server_binary_stored(&output, &entry->request, server_shown_cas(worker, cas));
+        } else if (!entry->request.noreply) {
             open = server_output_need(&output, sizeof(stored));
             if (open) {
                 memcpy(output.at, stored, sizeof(stored));

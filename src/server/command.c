@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/hash.h"
+#include "proto/binary.h"
 #include "proto/meta.h"
 #include "proto/text.h"
 #include "server/conn.h"
@@ -118,10 +119,27 @@ enum server_done server_reply(struct server_call *call, const struct proto_reply
     if (out == NULL) {
         return SERVER_HANGUP;
     }
-    size_t size = request->dialect == PROTO_META ? proto_meta_write_reply(out, request, reply)
-                                                 : proto_text_write_reply(out, request, reply);
+    size_t size;
+    if (request->dialect == PROTO_TEXT) {
+        size = proto_text_write_reply(out, request, reply);
+    } else if (request->dialect == PROTO_META) {
+        size = proto_meta_write_reply(out, request, reply);
+    } else {
+        size = proto_binary_write_reply(out, request, reply);
+    }
     net_stream_wrote(&call->conn->stream, size);
     return SERVER_DONE;
+}
+
+enum server_done server_reply_packet(struct server_call *call, enum proto_binary_status status,
+                                     struct base_slice value)
+{
+    char header[PROTO_BINARY_REPLY_MAX];
+    const size_t size = proto_binary_write_value(header, call->request, status, value.size);
+    if (!net_stream_write(&call->conn->stream, header, size)) {
+        return SERVER_HANGUP;
+    }
+    return value.size == 0 ? SERVER_DONE : write_bytes(call->conn, value);
 }
 
 enum server_done server_reply_status(struct server_call *call, enum proto_status status)
@@ -134,6 +152,12 @@ enum server_done server_reply_error(struct server_call *call, enum proto_error e
     count_error(call->worker, error);
     if (call->request->noreply) {
         return SERVER_DONE;
+    }
+    if (BASE_UNLIKELY(call->request->dialect == PROTO_BINARY)) {
+        const struct proto_reply reply = {.status = PROTO_STATUS_ERROR, .error = error};
+        char packet[PROTO_BINARY_REPLY_MAX];
+        const size_t size = proto_binary_write_reply(packet, call->request, &reply);
+        return write_bytes(call->conn, (struct base_slice){packet, size});
     }
     return write_bytes(call->conn, proto_error_line(error));
 }

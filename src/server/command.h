@@ -8,6 +8,7 @@
 #ifndef LARDER_SERVER_COMMAND_H
 #define LARDER_SERVER_COMMAND_H
 
+#include "proto/binary.h"
 #include "server/output.h"
 #include "server/prefix.h"
 #include "server/server_priv.h"
@@ -27,6 +28,9 @@ enum server_done server_reply_status(struct server_call *call, enum proto_status
 enum server_done server_reply_error(struct server_call *call, enum proto_error error);
 /* The error of a request that was never one (its line could not be parsed). */
 enum server_done server_reply_bad_line(struct server_conn *conn, enum proto_error error);
+/* Binary: an answer that has a value of the caller's own, whatever the status; quiet hides nothing. */
+enum server_done server_reply_packet(struct server_call *call, enum proto_binary_status status,
+                                     struct base_slice value);
 /* A line of the caller's own words, with its \r\n. Hidden by noreply. */
 enum server_done server_reply_text(struct server_call *call, struct base_slice text);
 /* Is a value of this size copied into the reply? A larger one is lent to the socket. */

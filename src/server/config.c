@@ -115,19 +115,13 @@ static bool check_without_effect(const struct server_config *config, FILE *err)
 }
 
 /* What would promise a way in that is not there. */
-static bool check_access(const struct server_config *config, FILE *err)
+static void warn_access(const struct server_config *config, FILE *err)
 {
     if (config->udp_port != 0) {
         /* Nothing is unsafe about it, and old start scripts name it: say it, and go on. */
         (void)fprintf(err, "option -U: there is no UDP yet: port %d is not served\n",
                       (int)config->udp_port);
     }
-    if (config->protocol == SERVER_PROTOCOL_BINARY) {
-        (void)fprintf(err, "option -B: This server has no binary protocol yet"
-                           " (-B auto or -B ascii)\n");
-        return false;
-    }
-    return true;
 }
 
 /* ---- the command line ---- */
@@ -184,11 +178,11 @@ enum server_config_result server_config_parse(struct server_config *config, int 
         (void)fprintf(err, "WARNING: Setting a high number of worker threads is not recommended.\n"
                            " Set this value to the number of cores in your machine or less.\n");
     }
-    if (!check_sizes(config, err) || !check_without_effect(config, err) ||
-        !check_access(config, err)) {
+    if (!check_sizes(config, err) || !check_without_effect(config, err)) {
         *ret_status = EX_USAGE;
         return SERVER_CONFIG_EXIT;
     }
+    warn_access(config, err);
     return SERVER_CONFIG_READY;
 }
 

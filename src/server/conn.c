@@ -21,9 +21,11 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "proto/binary.h"
 #include "proto/plain.h"
 #include "proto/text.h"
 #include "server/batch.h"
+#include "server/binary.h"
 #include "server/command.h"
 #include "server/dump.h"
 #include "server/parked.h"
@@ -50,20 +52,21 @@ static struct server_conn *conn_of(struct net_stream *stream)
 
 /* ---- parse ---- */
 
-/* The last request is a STORE: is its data block there? False: the batch ends with it. */
-static bool take_value(struct server_batch *batch, const char *data, size_t size, size_t line_size)
+bool server_batch_take_value(struct server_batch *batch, const char *data, size_t size,
+                             size_t head_size)
 {
     struct server_entry *entry = &batch->entries[batch->count];
     const size_t at = batch->ends[batch->count];
-    uint64_t want = entry->request.value_size + 2;
+    const size_t tail_size = server_tail_size(&entry->request);
+    const uint64_t want = entry->request.value_size + tail_size;
     if (size - at >= want) {
-        entry->value = (struct larder_piece){data + at, (size_t)want - 2};
-        entry->value_bad = memcmp(data + at + want - 2, "\r\n", 2) != 0;
+        entry->value = (struct larder_piece){data + at, (size_t)entry->request.value_size};
+        entry->value_bad = tail_size != 0 && memcmp(data + at + want - 2, "\r\n", 2) != 0;
         batch->ends[batch->count] = at + (size_t)want;
         return true;
     }
     /* What waits must be less than a block, its line included, and blanks make lines long. */
-    if (want <= WAIT_FOR_VALUE_MAX && line_size + want <= BASE_BLOCK_ROOM) {
+    if (want <= WAIT_FOR_VALUE_MAX && head_size + want <= BASE_BLOCK_ROOM) {
         batch->ending = SERVER_ENDING_VALUE;
         return false;
     }
@@ -172,7 +175,7 @@ static bool parse_one(struct server_batch *batch, const char *data, size_t size,
     batch->kinds[index] = is_read ? SERVER_KIND_READ : SERVER_KIND_OTHER;
     batch->has_others |= !is_read;
     if (request->op == PROTO_OP_STORE) {
-        if (!take_value(batch, data, size, used)) {
+        if (!server_batch_take_value(batch, data, size, used)) {
             return false;
         }
         if (server_is_set(request) && !batch->entries[index].value_bad) {
@@ -190,10 +193,6 @@ static bool parse_one(struct server_batch *batch, const char *data, size_t size,
 /* Fill the batch from the input. */
 static void parse_batch(struct server_batch *batch, const char *data, size_t size)
 {
-    batch->data = data;
-    batch->count = 0;
-    batch->has_others = false;
-    batch->ending = SERVER_ENDING_FULL;
     size_t at = 0;
     while (at < size && batch->count < BASE_BATCH_MAX) {
         if (parse_reads(batch, data, size, at) == at && !parse_one(batch, data, size, at)) {
@@ -258,7 +257,7 @@ static enum server_done run_one(struct server_conn *conn, struct server_batch *b
         /* The rest of its run is run later. */
         begin_run(batch, batch->kinds[index], index + 1, index + batch->run_counts[index]);
     }
-    if (entry->request.op == PROTO_OP_STORE) {
+    if (server_has_value(&entry->request)) {
         if (entry->value_bad) {
             SERVER_COUNT(conn->worker, bad_data_chunk);
             return server_reply_error(&call, PROTO_ERROR_BAD_DATA_CHUNK);
@@ -284,7 +283,7 @@ static size_t start_upload(struct server_conn *conn, struct server_batch *batch,
             begin_close(conn);
             return size;
         }
-        begin_swallow(conn, entry->request.value_size + 2);
+        begin_swallow(conn, entry->request.value_size + server_tail_size(&entry->request));
         return end;
     }
     if (!server_upload_start(conn, &entry->request, key, data + end, size - end)) {
@@ -292,7 +291,7 @@ static size_t start_upload(struct server_conn *conn, struct server_batch *batch,
             begin_close(conn);
             return size;
         }
-        begin_swallow(conn, entry->request.value_size + 2);
+        begin_swallow(conn, entry->request.value_size + server_tail_size(&entry->request));
         return end;
     }
     return size;
@@ -308,6 +307,21 @@ static bool start_keys(struct server_conn *conn, const struct proto_request *req
     proto_request_keep(conn->line, request);
     conn->state = SERVER_CONN_KEYS;
     return true;
+}
+
+/* A packet that is no request, in the entry behind the last. Returns bytes consumed. */
+static size_t run_refused(struct server_conn *conn, struct server_batch *batch, size_t size)
+{
+    struct server_call call = {
+        .conn = conn, .worker = conn->worker, .request = &batch->entries[batch->count].request};
+    if (server_reply_error(&call, batch->error) != SERVER_DONE || batch->closes) {
+        SERVER_COUNT(conn->worker, conn_cut_line);
+        conn->cut_off = true;
+        hang_up(conn);
+        return size;
+    }
+    begin_swallow(conn, batch->swallow);
+    return batch->end;
 }
 
 /* What the batch ended with, once all before it is answered. Returns bytes consumed. */
@@ -334,6 +348,8 @@ static size_t run_ending(struct server_conn *conn, struct server_batch *batch, c
             return size;
         }
         return batch->end;
+    case SERVER_ENDING_REFUSED:
+        return run_refused(conn, batch, size);
     case SERVER_ENDING_CLOSE:
         SERVER_COUNT(conn->worker, conn_cut_line);
         conn->cut_off = true;
@@ -375,7 +391,19 @@ static size_t run_batch(struct server_conn *conn, const char *data, size_t size)
 {
     struct server_worker *worker = conn->worker;
     struct server_batch *batch = worker->batch;
-    parse_batch(batch, data, size);
+    batch->data = data;
+    batch->count = 0;
+    batch->has_others = false;
+    batch->ending = SERVER_ENDING_FULL;
+    if (BASE_UNLIKELY(conn->protocol == SERVER_PROTOCOL_AUTO)) { /* its first byte */
+        conn->protocol = (uint8_t)data[0] == PROTO_BINARY_REQUEST_MAGIC ? SERVER_PROTOCOL_BINARY
+                                                                        : SERVER_PROTOCOL_ASCII;
+    }
+    if (conn->protocol == SERVER_PROTOCOL_BINARY) {
+        server_binary_parse_batch(batch, data, size);
+    } else {
+        parse_batch(batch, data, size);
+    }
     if (batch->count > 1 && batch->has_others) {
         /* Reads that are looked up together bring their memory in by themselves. */
         server_ops(worker)->prefetch(worker->engine_thread, batch->keys, batch->count);
@@ -585,6 +613,7 @@ int server_conn_open(struct server_worker *worker, const struct server_listener 
     conn->magic = SERVER_CONN_MAGIC;
     conn->worker = worker;
     conn->listener = from;
+    conn->protocol = worker->server->config->protocol;
     conn->peer = *peer;
     conn->id = atomic_fetch_add_explicit(&worker->server->conn_ids, 1, memory_order_relaxed) + 1;
     conn->last_command_s = server_now_s(worker);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "proto/binary.h"
 
 enum {
     SLOT_COUNT = 4096,    /* chains; power of two */
@@ -142,27 +143,59 @@ void server_prefix_delete(struct server *server, struct base_slice key)
     pthread_mutex_unlock(&server->prefixes->lock);
 }
 
-bool server_prefixes_write(struct server *server, struct net_stream *stream)
+static size_t write_line(char *out, const struct prefix *prefix)
 {
-    bool done = true;
-    struct server_prefixes *prefixes = server->prefixes;
-    pthread_mutex_lock(&prefixes->lock);
-    for (uint32_t i = 0; i < SLOT_COUNT && done; i++) {
-        for (struct prefix *prefix = prefixes->slots[i]; prefix != NULL && done;
+    return (size_t)snprintf(out, LINE_ROOM,
+                            "PREFIX %.*s get %" PRIu64 " hit %" PRIu64 " set %" PRIu64
+                            " del %" PRIu64 "\r\n",
+                            (int)prefix->size, prefix->text, prefix->get_count, prefix->hit_count,
+                            prefix->set_count, prefix->delete_count);
+}
+
+/* Bytes of all lines. Under the lock. */
+static size_t measure(const struct server_prefixes *prefixes)
+{
+    char line[LINE_ROOM];
+    size_t size = 0;
+    for (uint32_t i = 0; i < SLOT_COUNT; i++) {
+        for (const struct prefix *prefix = prefixes->slots[i]; prefix != NULL;
+             prefix = prefix->next) {
+            size += write_line(line, prefix);
+        }
+    }
+    return size;
+}
+
+/* Under the lock. */
+static bool write_lines(const struct server_prefixes *prefixes, struct net_stream *stream)
+{
+    for (uint32_t i = 0; i < SLOT_COUNT; i++) {
+        for (const struct prefix *prefix = prefixes->slots[i]; prefix != NULL;
              prefix = prefix->next) {
             char *out = net_stream_room(stream, LINE_ROOM);
             if (out == NULL) {
-                done = false;
-                break;
+                return false;
             }
-            int size = snprintf(out, LINE_ROOM,
-                                "PREFIX %.*s get %" PRIu64 " hit %" PRIu64 " set %" PRIu64
-                                " del %" PRIu64 "\r\n",
-                                (int)prefix->size, prefix->text, prefix->get_count,
-                                prefix->hit_count, prefix->set_count, prefix->delete_count);
-            net_stream_wrote(stream, (size_t)size);
+            net_stream_wrote(stream, write_line(out, prefix));
         }
     }
+    return true;
+}
+
+bool server_prefixes_write(struct server *server, struct net_stream *stream,
+                           const struct proto_request *packet)
+{
+    static const char end[] = {'E', 'N', 'D', '\r', '\n'};
+    struct server_prefixes *prefixes = server->prefixes;
+    bool done = true;
+    pthread_mutex_lock(&prefixes->lock);
+    if (packet != NULL) {
+        char header[PROTO_BINARY_REPLY_MAX];
+        const size_t size = proto_binary_write_stat(header, packet, BASE_SLICE("detailed"),
+                                                    measure(prefixes) + sizeof(end));
+        done = net_stream_write(stream, header, size);
+    }
+    done = done && write_lines(prefixes, stream);
     pthread_mutex_unlock(&prefixes->lock);
-    return done;
+    return done && (packet == NULL || net_stream_write(stream, end, sizeof(end)));
 }

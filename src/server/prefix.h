@@ -19,8 +19,13 @@ bool server_prefixes_on(const struct server *server);
 void server_prefixes_switch(struct server *server, bool on);
 /* Forget every count. */
 void server_prefixes_reset(struct server *server);
-/* "PREFIX p get n hit n set n del n\r\n" for each. false: no memory, the stream closes. */
-BASE_MUST_USE bool server_prefixes_write(struct server *server, struct net_stream *stream);
+/*
+ * "PREFIX p get n hit n set n del n\r\n" for each. packet: the binary request that asks, whose answer
+ * is one packet of all lines and END, as memcached's; NULL: a text one. false: no memory, the stream
+ * closes.
+ */
+BASE_MUST_USE bool server_prefixes_write(struct server *server, struct net_stream *stream,
+                                         const struct proto_request *packet);
 
 void server_prefix_get(struct server *server, struct base_slice key, bool hit);
 void server_prefix_set(struct server *server, struct base_slice key);

@@ -174,6 +174,7 @@ struct server_conn {
     bool waits_for_value;                   /* COMMAND: a short data block is not whole yet */
     bool idle_kicked;                       /* closed by -o idle_timeout */
     bool cut_off;                           /* closed for what it sent */
+    enum server_protocol protocol;          /* AUTO: until its first byte */
     int closed_fd;                          /* its descriptor, also when that is closed */
     struct server_worker *worker;           /* borrowed */
     const struct server_listener *listener; /* borrowed: where it came in */
@@ -207,6 +208,19 @@ enum server_done {
     SERVER_PARK,   /* not over: the engine answers later, or the output is full; run again then */
     SERVER_HANGUP, /* close the connection */
 };
+
+/* Does a data block follow the request? */
+static inline bool server_has_value(const struct proto_request *request)
+{
+    return request->op == PROTO_OP_STORE || request->op == PROTO_OP_SASL_AUTH ||
+           request->op == PROTO_OP_SASL_STEP;
+}
+
+/* Bytes behind the data block: text ends it with \r\n. */
+static inline size_t server_tail_size(const struct proto_request *request)
+{
+    return request->dialect == PROTO_BINARY ? 0 : 2;
+}
 
 static inline uint32_t server_now_s(const struct server_worker *worker)
 {

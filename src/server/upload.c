@@ -113,6 +113,10 @@ bool server_upload_start(struct server_conn *conn, const struct proto_request *r
     upload->key = *key;
     upload->key.data = upload->request.key.data;
     upload->rest = request->value_size;
+    if (server_tail_size(request) == 0) { /* as if it had come already */
+        memcpy(upload->tail, "\r\n", 2);
+        upload->tail_size = 2;
+    }
     conn->upload = upload;
     if ((ops->capabilities & LARDER_CAP_RESERVE) != 0) {
         upload->in_room = ops->reserve(worker->engine_thread, &upload->key, request->value_size,
@@ -143,9 +147,9 @@ bool server_upload_start(struct server_conn *conn, const struct proto_request *r
         data += step;
         size -= step;
     }
-    CHECK(size < 2); /* else the whole block had been there */
-    memcpy(upload->tail, data, size);
-    upload->tail_size = (uint32_t)size;
+    CHECK(upload->tail_size + size < 2 || size == 0); /* else the whole block had been there */
+    memcpy(upload->tail + upload->tail_size, data, size);
+    upload->tail_size += (uint32_t)size;
     go_on(conn);
     return true;
 }
@@ -155,6 +159,9 @@ void server_upload_received(struct server_conn *conn)
     CHECK(conn->upload != NULL && conn->state == SERVER_CONN_VALUE);
     took(conn->upload, conn->upload->expected);
     go_on(conn);
+    if (conn->state == SERVER_CONN_TAIL && conn->upload->tail_size == 2) {
+        (void)server_upload_tail(conn, NULL, 0);
+    }
 }
 
 /* The blocks as pieces of one value; none when it is empty. NULL: no memory. */

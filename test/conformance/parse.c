@@ -8,12 +8,16 @@
  *     CLOSE                              the connection would be closed; nothing is read after that
  *     MORE <bytes>                       the end: so many bytes are no whole request yet
  *
+ * Behind a first byte of 0x80 all is binary: DONE <bytes> <op> 0, and BAD <bytes> <error body>, followed
+ * by CLOSE where the connection would be.
+ *
  * test_parse.py compares this with what the transcripts expect. One thread, no state.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "proto/binary.h"
 #include "proto/text.h"
 
 static char *read_all(FILE *file, size_t *ret_size)
@@ -111,14 +115,55 @@ static size_t read_request(struct base_slice input)
     return consumed;
 }
 
+static void print_words(const struct proto_request *request, enum proto_error error)
+{
+    const struct proto_reply reply = {.status = PROTO_STATUS_ERROR, .error = error};
+    char packet[PROTO_BINARY_REPLY_MAX];
+    size_t size = proto_binary_write_reply(packet, request, &reply);
+
+    printf("%.*s\n", (int)(size - PROTO_BINARY_HEADER_SIZE), packet + PROTO_BINARY_HEADER_SIZE);
+}
+
+/* The same of a binary request. */
+static size_t read_packet(struct base_slice input)
+{
+    struct proto_request request;
+    struct proto_binary_refusal refusal;
+    size_t consumed = 0;
+    enum proto_parse parse = proto_binary_parse(input, &request, &consumed, &refusal);
+
+    if (parse == PROTO_MORE) {
+        printf("MORE %zu\n", input.size);
+        return 0;
+    }
+    if (parse == PROTO_CLOSE) {
+        printf("CLOSE\n");
+        return 0;
+    }
+    if (parse == PROTO_BAD) {
+        consumed += min_size(refusal.swallow, input.size - consumed);
+        printf("BAD %zu ", consumed);
+        print_words(&request, refusal.error);
+        if (refusal.closes) {
+            printf("CLOSE\n");
+        }
+        return refusal.closes ? 0 : consumed;
+    }
+    consumed += min_size(request.value_size, input.size - consumed);
+    printf("DONE %zu %s 0\n", consumed, proto_op_name(request.op));
+    return consumed;
+}
+
 int main(void)
 {
     struct base_slice input;
     char *data = read_all(stdin, &input.size);
     size_t used = 1;
 
+    const bool is_binary = input.size > 0 && (uint8_t)data[0] == PROTO_BINARY_REQUEST_MAGIC;
+
     for (input.data = data; input.size > 0 && used > 0; input = rest_of(input, used)) {
-        used = read_request(input);
+        used = is_binary ? read_packet(input) : read_request(input);
     }
     free(data);
     return 0;

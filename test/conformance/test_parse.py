@@ -6,6 +6,7 @@ server under test is from).
 """
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from lib.server import larderd_path
 
 FILES = sorted(transcript.HERE.glob("*/*.txt"))
 ERRORS = ("ERROR", "CLIENT_ERROR", "SERVER_ERROR")
+PACKET_ERRORS = re.compile(rb"\x81.{5}\x00[\x04\x81].{16}(Invalid arguments|Unknown command)",
+                           re.DOTALL)
 # What a parser cannot know.
 SERVER_SAYS = ("SERVER_ERROR", "CLIENT_ERROR bad data chunk", "CLIENT_ERROR cannot increment")
 PARSER_DECIDES = ("GET", "STORE", "DELETE", "ARITH", "TOUCH", "NOOP")
@@ -47,6 +50,10 @@ class Stream:
         self.answered = True
         if step.form == "!":
             self.blocks[-1].closes = True
+        elif step.form == "x":
+            packet = transcript.packet(step.text.replace("..", "00"), {})[0]
+            self.blocks[-1].expected += [
+                words.decode() for words in PACKET_ERRORS.findall(packet)]
         elif step.form in ("", "-"):
             lines = transcript.expand(step.text).decode("latin-1").split("\r\n")
             self.blocks[-1].expected += [line for line in lines if line.split(" ")[0] in ERRORS]
@@ -95,8 +102,8 @@ def parse_path():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_parse(path):
     text = transcript.Transcript(path)
-    if not text.runs_with("larderd") or "-Y" in text.arguments("larderd"):
-        return  # before the log-in there is another parser
+    if not text.runs_with("larderd") or {"-Y", "-B"} & set(text.arguments("larderd")):
+        return  # before the log-in there is another parser, and nothing decides with -B
     program = parse_path()
     for stream in streams(path):
         output = subprocess.run([program], input=stream.sent, stdout=subprocess.PIPE, check=True)

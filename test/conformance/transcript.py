@@ -10,6 +10,9 @@ A transcript is a text file. A line is one of
     <- END               the server answers exactly these bytes
     <~ VERSION .*        the server answers a line that matches as a whole
     <* STAT .*           the server answers any number of lines that match
+    >x 80 0a 'key' {cas}  the client sends these bytes: hexadecimal digits, text in quotes, what was
+                         remembered under a name; blanks and | are there for the eye
+    <x 81 .. 'key' {cas=8}  the server answers these bytes: .. is any byte, {cas=8} any 8, remembered
     <!                   the server closes the connection
     <larderd ERROR       only this one answers so: a deliberate difference. Every one is explained
     <peer OK             in doc/protocol/differences.md. Also <larderd~, <peer!, ...
@@ -34,7 +37,8 @@ of the same transcript.
     @open                the connection ends inside a request: no `mn` is sent after the last line
 
 When all is done, `mn` is sent on every connection that should be open and must be answered by `MN`
-and nothing else: no answer is left over, and the server still knows where a request begins.
+and nothing else (where the first byte was 80 a binary NOOP): no answer is left over, and the server
+still knows where a request begins.
 
     transcript.py FILE...            run these with the server under test
     transcript.py --peer FILE...     run these with the peer
@@ -57,7 +61,9 @@ HERE = Path(__file__).resolve().parent
 TIME_SLACK_S = 5  # a busy machine may take so long between two lines, and then the clock has ticked
 SERVERS = ("larderd", "peer")
 TIMES = re.compile(rb"(?<= )([tl])(\d+)(?=[ \r])")  # in an answer to a meta command
-LINE = re.compile(r"([<>])(larderd|peer)?([-~*!]?)(?: (.*))?$|(@)(\w.*)$")
+LINE = re.compile(r"([<>])(larderd|peer)?([-~*!x]?)(?: (.*))?$|(@)(\w.*)$")
+PACKET = re.compile(r"'([^']*)'|\{(\w+)=(\d+)\}|\{(\w+)\}|(\.\.)|([0-9a-f]{2})|[ |]+|(.)")
+BINARY_NOOP = (b"\x80\x0a".ljust(24, b"\0"), b"\x81\x0a".ljust(24, b"\0"))
 ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})|\\(.)")
 ESCAPES = {b"r": b"\r", b"n": b"\n", b"t": b"\t"}
 BRACES = re.compile(rb"(?<!\\)\{(?:(\w+)|([^{}]*?)\*(?:(\d+)\.\.)?(\d+))\}")
@@ -87,12 +93,26 @@ def expand(text, names=None):
     return unescape(BRACES.sub(brace, text.encode()))
 
 
+def packet(text, names):
+    """The bytes that `>x` sends; of `<x`, a pattern that they have to match, and their number."""
+    data, pattern, size = b"", b"", 0
+    for words, name, count, known, hole, digits, wrong in PACKET.findall(text):
+        if wrong:
+            raise TranscriptError(f"neither digits nor 'text': {wrong} in {text}")
+        part = words.encode() + bytes.fromhex(digits) + names.get(known, bytes(8 * bool(known)))
+        data += part
+        pattern += re.escape(part) + (b"(?P<%s>.{%s})" % (name.encode(), count.encode()) if name
+                                      else b"." * bool(hole))
+        size += len(part) + int(count or 0) + bool(hole)
+    return data, re.compile(pattern, re.DOTALL), size
+
+
 class Step:
     """One line of a transcript. `kind` is its first character, `form` what follows it (- ~ * !)."""
 
     def __init__(self, number, line):
         match = LINE.match(line)
-        if not match or (match[1] == ">" and (match[2] or match[3] not in ("", "-"))):
+        if not match or (match[1] == ">" and (match[2] or match[3] not in ("", "-", "x"))):
             raise TranscriptError(f"line {number}: not understood: {line}")
         self.number = number
         self.kind = match[1] or "@"
@@ -102,6 +122,8 @@ class Step:
 
     def sent(self, names=None):
         """The bytes a > line puts on the wire."""
+        if self.form == "x":
+            return packet(self.text, names or {})[0]
         return expand(self.text, names) + (b"" if self.form == "-" else b"\r\n")
 
 
@@ -165,6 +187,7 @@ class Run:
         self.split = 0
         self.clients = {}
         self.closed = set()
+        self.binary = {}  # by connection: was its first byte a binary request's?
         self.current = None
         self.clock_delta = 0
 
@@ -227,6 +250,7 @@ class Run:
 
     def send(self, step):
         data = step.sent(self.names)
+        self.binary.setdefault(self.current, data.startswith(b"\x80"))
         if not self.split:
             self.client.send(data)
             return
@@ -243,6 +267,8 @@ class Run:
             self.expect_pattern(step)
         elif step.form == "*":
             self.expect_lines(step)
+        elif step.form == "x":
+            self.expect_packet(step)
         else:
             self.expect_bytes(step)
 
@@ -255,6 +281,14 @@ class Run:
             got += self.client.read_exactly(len(expected) - len(got))
         if got != expected and not is_later(got, expected):
             self.fail(step, repr(expected[:300]), got[:300])
+
+    def expect_packet(self, step):
+        _, pattern, size = packet(step.text, self.names)
+        got = self.client.read_exactly(size)
+        match = pattern.fullmatch(got)
+        if not match:
+            self.fail(step, step.text, got.hex(" "))
+        self.names.update(match.groupdict())
 
     def expect_pattern(self, step):
         line = self.client.read_line()
@@ -280,15 +314,16 @@ class Run:
             return
         for name, client in self.clients.items():
             if name not in self.closed:
-                client.send(b"mn\r\n")
+                question, answer = BINARY_NOOP if self.binary.get(name) else (b"mn\r\n", b"MN\r\n")
+                client.send(question)
                 try:
-                    got = client.read_line()
+                    got = client.read_exactly(len(answer))
                 except TimeoutError as error:
                     got = str(error)
-                if got != b"MN" or client.pending:
+                if got != answer or client.pending:
                     raise TranscriptError(
-                        f"{self.transcript.path.name}: after the last line ({self.server_name}): mn "
-                        f"got {got!r}, {client.pending[:200]!r}")
+                        f"{self.transcript.path.name}: after the last line ({self.server_name}): "
+                        f"{question!r} got {got!r}, {client.pending[:200]!r}")
 
 
 def run(path, server_name):

@@ -316,7 +316,6 @@ static void promises_that_cannot_be_kept_are_refused(void **state)
         {"-Y /auth", EX_USAGE, "option -Y"},
         {"--auth-file=/auth", EX_USAGE, "option -Y"},
         {"-e /m", EX_USAGE, "option -e"},
-        {"-B binary", EX_USAGE, "option -B"},
         {"-o ext_path=/e:64m", EX_USAGE, "option -o ext_path"},
         {"-o ssl_chain_cert=/c", EX_USAGE, "option -o ssl_chain_cert"},
         {"-o ssl_key=/k", EX_USAGE, "option -o ssl_key"},
