@@ -24,23 +24,23 @@ static inline uint64_t base_key_word(const char *at)
     return word;
 }
 
-/* Do these 16 bytes differ? */
-static inline bool base_key_differs_16(const char *a, const char *b)
+/* 0 where these 16 bytes are equal. */
+static inline uint64_t base_key_difference_16(const char *a, const char *b)
 {
-    return ((base_key_word(a) ^ base_key_word(b)) |
-            (base_key_word(a + 8) ^ base_key_word(b + 8))) != 0;
+    return (base_key_word(a) ^ base_key_word(b)) | (base_key_word(a + 8) ^ base_key_word(b + 8));
 }
 
 static inline bool base_key_equal(const char *a, const char *b, size_t size)
 {
     if (BASE_LIKELY(size >= 16)) {
         const size_t last = size - 16;
-        bool differs = base_key_differs_16(a, b) | base_key_differs_16(a + last, b + last);
+        uint64_t difference =
+            base_key_difference_16(a, b) | base_key_difference_16(a + last, b + last);
 
         for (size_t at = 16; at < last; at += 16) {
-            differs |= base_key_differs_16(a + at, b + at);
+            difference |= base_key_difference_16(a + at, b + at);
         }
-        return !differs;
+        return difference == 0;
     }
     if (size >= 8) {
         return base_key_word(a) == base_key_word(b) &&
