@@ -140,6 +140,23 @@ def test_compare_finds_a_regression(store):
     assert mcbench("compare", "--against", "memcached", *reversed(paths)).returncode == 0
 
 
+def test_compare_tells_small_changes_from_large(store):
+    """A loss below the threshold is named and no failure, a win is named, what overlaps is the same."""
+    base, new = make_results(1, noise=0.001), make_results(2, noise=0.001)
+    for workload, factor in (("get", 0.97), ("set", 1.2)):
+        for result in of(new, workload, "larderd"):
+            result["requests_per_s"] *= factor
+    paths = store("base.json", base), store("new.json", new)
+    result = mcbench("compare", "--all", "--against", "memcached", *paths)
+    assert result.returncode == 0
+    assert re.search(r"^get +larderd +requests/s .* worse, below threshold$", result.stdout, re.M)
+    assert re.search(r"^set +larderd +requests/s .* better$", result.stdout, re.M)
+    assert re.search(r"^incr +larderd +requests/s .* same$", result.stdout, re.M)
+    assert "0 worse by more than 5 % and the noise, 1 worse by less, 1 better" in result.stdout
+    result = mcbench("compare", "--threshold", "1", "--against", "memcached", *paths)
+    assert result.returncode == 1
+
+
 def test_compare_says_what_it_cannot_tell(store):
     noisy = store("noisy.json", make_results(1, noise=0.5))
     few = make_results(1)
@@ -215,11 +232,13 @@ def test_bad_files(store, tmp_path, command):
     del broken["rounds"][3]["result"]["latency"]
     cases = {"none.json": "No such file", "text.json": "text.json:1:", "half.json": "half.json:",
              "broken.json": "broken.json: rounds[3].result.latency: is missing",
-             "run.json": "run.json: kind: is not"}
+             "run.json": "run.json: kind: is not",
+             "later.json": "later.json: schema: is not 1"}
     (tmp_path / "text.json").write_text("hello")
     (tmp_path / "half.json").write_text(good.read_text()[:1000])
     store("broken.json", broken)
     store("run.json", {"schema": 1, "kind": "run"})
+    store("later.json", {**make_results(), "schema": 2})
     for name, complaint in cases.items():
         second = [good] if command == ["compare"] else []
         result = subprocess.run([BUILD / "src/cli/mcbench/mcbench", *command, name, *second],
