@@ -167,7 +167,7 @@ void net_stream_pause(struct net_stream *stream);
 void net_stream_resume(struct net_stream *stream);
 /*
  * The next `size` (>= 1) bytes after those consumed go to `to` (lent until on_received() or
- * on_close()), past all buffers as far as they have not arrived yet. One target at a time; usually
+ * on_close()) as they arrive, written past the processor's caches. One target at a time; usually
  * called from on_data() or on_received(). Bytes that on_data() has in hand but does not report as
  * consumed are copied there first.
  */

@@ -92,7 +92,7 @@ static void stream_event(struct net_stream *stream, uint32_t events)
         net_output_flush(stream);
     }
     if (net_stream_wants_input(stream)) {
-        net_stream_readable(stream);
+        (void)net_stream_readable(stream);
     } else if ((events & BACKLOG_GONE) != 0 && !net_stream_is(stream, STREAM_CLOSING)) {
         /* Would be reported in every turn although nobody asks; added again when somebody does. */
         stream->state |= STREAM_EPOLL_OFF;

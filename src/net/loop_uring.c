@@ -3,9 +3,9 @@
  * The loop on io_uring: one system call per turn submits everything and waits.
  *
  * Receive    A multishot receive per stream into a ring of buffers shared by all; the kernel picks
- *            a buffer only when bytes are there. A stream that brings large values is polled and
- *            received from as with epoll, straight to the target, because multishot would spread
- *            every value over many buffers first.
+ *            a buffer only when bytes are there. A stream that brings much at once is polled and
+ *            received from as with epoll, because multishot would spread it over many buffers, out
+ *            of the cache, and present it in as many parts.
  * Send       One request per stream and turn, MSG_DONTWAIT: the kernel carries it out while it is
  *            submitted, or fails it. So after the system call every send without a completion is
  *            done (success is not reported), and no buffer is ever in the kernel's hands while
@@ -332,6 +332,19 @@ static void buffer_give(struct uring_loop *uring, unsigned id)
     io_uring_buf_ring_advance(uring->buffer_ring, 1);
 }
 
+/* How much came decides how more is received. One that sends little twice has changed its ways. */
+static void note_size(struct net_stream *stream, size_t size)
+{
+    if (size >= NET_LARGE_MIN) {
+        stream->state |= STREAM_LARGE;
+        stream->state &= ~(uint32_t)STREAM_SMALL;
+    } else if (net_stream_is(stream, STREAM_SMALL)) {
+        stream->state &= ~(uint32_t)(STREAM_LARGE | STREAM_SMALL);
+    } else if (net_stream_is(stream, STREAM_LARGE)) {
+        stream->state |= STREAM_SMALL;
+    }
+}
+
 static void receive_done(struct uring_loop *uring, const struct io_uring_cqe *cqe)
 {
     struct net_stream *stream = object_of(uring, cqe->user_data);
@@ -345,6 +358,7 @@ static void receive_done(struct uring_loop *uring, const struct io_uring_cqe *cq
         if (open && cqe->res > 0) {
             net_count(&uring->loop.counters.receives, 1);
             net_count(&uring->loop.counters.bytes_in, (uint64_t)cqe->res);
+            note_size(stream, (size_t)cqe->res);
             stream->state |= STREAM_BUSY;
             net_stream_arrived(stream, uring->buffers + id * uring->buffer_size, (size_t)cqe->res);
             if (!fits_one_send(stream)) {
@@ -376,11 +390,8 @@ static void poll_done(struct uring_loop *uring, const struct io_uring_cqe *cqe, 
     if (!in) {
         stream->state &= ~(uint32_t)STREAM_WAIT_OUT;
     } else if (net_stream_wants_input(stream)) {
-        if (stream->receive_to == NULL) {
-            stream->state &= ~(uint32_t)STREAM_LARGE; /* set again by the next large value */
-        }
         stream->state |= STREAM_BUSY;
-        net_stream_readable(stream);
+        note_size(stream, net_stream_readable(stream));
         stream->state &= ~(uint32_t)STREAM_BUSY;
     }
     net_loop_mark_dirty(stream);

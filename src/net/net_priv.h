@@ -28,8 +28,8 @@ enum {
     NET_LOOP_MAGIC = 0x6c6f6f70,          /* "loop" */
     NET_LISTENER_MAGIC = 0x6c697374,      /* "list" */
     NET_RECEIVE_SIZE_DEFAULT = 64 * 1024, /* bytes; a socket rarely holds more between two turns */
-    NET_RECEIVE_TURN_MAX = 1024 * 1024,   /* bytes taken straight to their place in one turn */
-    NET_LARGE_MIN = 16 * 1024, /* bytes of a value that is worth another way of receiving */
+    NET_RECEIVE_TURN_MAX = 1024 * 1024,   /* bytes of a large value taken in one turn */
+    NET_LARGE_MIN = 16 * 1024, /* bytes in one receive that are worth another way of receiving */
     NET_ACCEPT_TURN_MAX = 64,  /* connections accepted from one listener in one turn */
     NET_IOVEC_MAX = 64,        /* pieces in one system call */
     NET_BLOCKS_IDLE_MAX = 64,  /* 1 MiB of blocks kept by each loop */
@@ -45,7 +45,6 @@ enum net_stream_state {
     STREAM_REPLAY = 1 << 5,   /* what was left is to be presented again, without new bytes */
     STREAM_CLOSING = 1 << 6,  /* no more callbacks but on_close() */
     STREAM_WAIT_OUT = 1 << 7, /* the socket took less than it was offered */
-    STREAM_LARGE = 1 << 16,   /* the last receive brought (a part of) a large value */
     /* epoll: what is registered */
     STREAM_EPOLL_IN = 1 << 8,
     STREAM_EPOLL_OUT = 1 << 9,
@@ -56,6 +55,8 @@ enum net_stream_state {
     STREAM_URING_SEND = 1 << 13,
     STREAM_URING_POLL_IN = 1 << 14,
     STREAM_URING_POLL_OUT = 1 << 15,
+    STREAM_LARGE = 1 << 16, /* much arrives at once: polled and received from */
+    STREAM_SMALL = 1 << 19, /* LARGE, but the last receive was not */
 };
 
 /* A piece lent to the output. A stream's pieces are a ring; stream->lent is the last one. */
@@ -212,8 +213,11 @@ size_t net_stream_gather(struct net_stream *stream);
 void net_stream_consume(struct net_stream *stream, char *data, size_t size);
 /* The same when bytes may be left. `data` is not the loop's buffer and at most receive_size. */
 void net_stream_arrived(struct net_stream *stream, char *data, size_t size);
-/* The socket is readable: receive once into the loop's buffer, or more often to the target. */
-void net_stream_readable(struct net_stream *stream);
+/*
+ * The socket is readable: receive into the loop's buffer, once, or more often while a large value
+ * goes on. Returns the bytes received.
+ */
+size_t net_stream_readable(struct net_stream *stream);
 /* `size` bytes were received to receive_to. */
 void net_stream_filled(struct net_stream *stream, size_t size);
 void net_stream_fail(struct net_stream *stream, enum net_close_reason reason, int error);

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/copy.h"
 #include "net/net_priv.h"
 
 static bool is_stopped(const struct net_stream *stream)
@@ -140,7 +141,7 @@ void net_stream_consume(struct net_stream *stream, char *data, size_t size)
     while (size > 0 && !net_stream_is(stream, STREAM_CLOSING)) {
         if (stream->receive_to != NULL) {
             size_t part = size < stream->receive_size ? size : stream->receive_size;
-            memcpy(stream->receive_to, data, part);
+            base_copy_past(stream->receive_to, data, part);
             data += part;
             size -= part;
             net_stream_filled(stream, part);
@@ -215,23 +216,6 @@ static bool receive(struct net_stream *stream, char *to, size_t size, size_t *re
     return false;
 }
 
-static void receive_direct(struct net_stream *stream)
-{
-    size_t budget = NET_RECEIVE_TURN_MAX;
-    bool full = true;
-    while (full && budget > 0 && stream->receive_to != NULL &&
-           !net_stream_is(stream, STREAM_CLOSING)) {
-        size_t size = stream->receive_size < budget ? stream->receive_size : budget;
-        size_t received = 0;
-        if (!receive(stream, stream->receive_to, size, &received)) {
-            return;
-        }
-        full = received == size; /* anything shorter has emptied the socket */
-        budget -= received;
-        net_stream_filled(stream, received);
-    }
-}
-
 bool net_stream_replay_due(const struct net_stream *stream)
 {
     return net_stream_is(stream, STREAM_REPLAY) && stream->input != NULL &&
@@ -250,22 +234,27 @@ void net_stream_replay(struct net_stream *stream)
              (stream->receive_to != NULL || !is_stopped(stream)));
 }
 
-void net_stream_readable(struct net_stream *stream)
+size_t net_stream_readable(struct net_stream *stream)
 {
-    if (net_stream_replay_due(stream)) {
-        return; /* the service presents what is left first */
-    }
-    if (stream->receive_to != NULL) {
-        receive_direct(stream);
-        return;
-    }
     struct net_loop *loop = stream->loop;
-    size_t left = net_stream_left(stream);
+    const size_t size = loop->config.receive_size;
+    size_t total = 0;
     size_t received = 0;
-    if (receive(stream, loop->buffer + left, loop->config.receive_size, &received)) {
+    do {
+        if (net_stream_replay_due(stream)) {
+            break; /* the service presents what is left first */
+        }
+        const size_t left = net_stream_left(stream);
+        if (!receive(stream, loop->buffer + left, size, &received)) {
+            break;
+        }
+        total += received;
         (void)net_stream_gather(stream);
         net_stream_consume(stream, loop->buffer, left + received);
-    }
+        /* A large value goes on. Anything shorter has emptied the socket. */
+    } while (received == size && total < NET_RECEIVE_TURN_MAX && stream->receive_to != NULL &&
+             !net_stream_is(stream, STREAM_CLOSING));
+    return total;
 }
 
 void net_stream_pause(struct net_stream *stream)
@@ -288,9 +277,6 @@ void net_stream_receive(struct net_stream *stream, char *to, size_t size)
     CHECK(size > 0 && stream->receive_to == NULL);
     stream->receive_to = to;
     stream->receive_size = size;
-    if (size >= NET_LARGE_MIN) {
-        stream->state |= STREAM_LARGE;
-    }
     if (stream->input != NULL) {
         stream->state |= STREAM_REPLAY; /* what is left goes there first */
     }

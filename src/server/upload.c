@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/copy.h"
 #include "server/command.h"
 
 enum { BUFFERED_SHARE = 16 }; /* of -m, for values that no room was had for */
@@ -142,7 +143,7 @@ bool server_upload_start(struct server_conn *conn, const struct proto_request *r
         if (step > size) {
             step = size;
         }
-        memcpy(to, data, step);
+        base_copy_past(to, data, step);
         took(upload, step);
         data += step;
         size -= step;

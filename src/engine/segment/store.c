@@ -14,6 +14,7 @@
  */
 #include "engine/segment/store.h"
 #include "base/check.h"
+#include "base/copy.h"
 #include "engine/segment/segment_priv.h"
 
 enum { APART_SIZE = 1 << 20 }; /* bytes of a value that take 100 us to copy: not in the epoch */
@@ -328,12 +329,12 @@ static BASE_ALWAYS_INLINE uint64_t pieces_size(const struct larder_put *put)
 static BASE_ALWAYS_INLINE void copy_pieces(char *to, const struct larder_put *put)
 {
     if (BASE_LIKELY(put->piece_count == 1 && put->pieces[0].size > 0)) {
-        memcpy(to, put->pieces[0].data, put->pieces[0].size);
+        base_copy_past(to, put->pieces[0].data, put->pieces[0].size);
         return;
     }
     for (uint32_t i = 0; i < put->piece_count; i++) {
         if (put->pieces[i].size > 0) {
-            memcpy(to, put->pieces[i].data, put->pieces[i].size);
+            base_copy_past(to, put->pieces[i].data, put->pieces[i].size);
             to += put->pieces[i].size;
         }
     }

@@ -503,6 +503,73 @@ static void test_receive_in_one_piece(void **state)
     rig_stop(&rig);
 }
 
+/* A burst of lines that is all there when the loop looks, and how it was taken. */
+struct burst {
+    struct rig *rig;
+    int fd;
+    const char *data;
+    size_t size;
+    uint64_t receives;
+};
+
+static void burst_send(void *arg)
+{
+    struct burst *burst = arg;
+    rig_send(burst->fd, burst->data, burst->size);
+    burst->receives = net_loop_counters(burst->rig->loop)->receives;
+}
+
+static void burst_count(void *arg)
+{
+    struct burst *burst = arg;
+    burst->receives = net_loop_counters(burst->rig->loop)->receives - burst->receives;
+}
+
+/* Sends it and checks the echo; returns how many receives it took. */
+static uint64_t burst_round(struct rig *rig, int fd, const char *data, size_t size)
+{
+    struct burst burst = {.rig = rig, .fd = fd, .data = data, .size = size};
+    char *in = malloc(size);
+    assert_non_null(in);
+    rig_call(rig, burst_send, &burst);
+    rig_recv(fd, in, size);
+    assert_memory_equal(in, data, size);
+    rig_call(rig, burst_count, &burst);
+    free(in);
+    return burst.receives;
+}
+
+/* What arrives together is received together, whichever way the loop receives small requests. */
+static void test_receive_much(void **state)
+{
+    enum { LINE_SIZE = 1000, SIZE = 48 * LINE_SIZE };
+    struct rig rig;
+    start(&rig, state, 0);
+    int fd = rig_connect_unix(&rig);
+    char *lines = malloc(SIZE);
+    assert_non_null(lines);
+    memset(lines, 'x', SIZE);
+    for (size_t at = 0; at < SIZE; at += LINE_SIZE) {
+        lines[at] = 'e';
+        lines[at + LINE_SIZE - 1] = '\n';
+    }
+    for (unsigned round = 0; round < 3; round++) {
+        uint64_t first = burst_round(&rig, fd, lines, SIZE);
+        assert_int_equal(first, rig_kind_of(state) == NET_LOOP_URING ? 3 : 1);
+        for (unsigned i = 0; i < 10; i++) {
+            assert_int_equal(burst_round(&rig, fd, lines, SIZE), 1);
+        }
+        /* One small request is no change of ways, two are. */
+        assert_int_equal(burst_round(&rig, fd, lines, LINE_SIZE), 1);
+        assert_int_equal(burst_round(&rig, fd, lines, SIZE), 1);
+        assert_int_equal(burst_round(&rig, fd, lines, LINE_SIZE), 1);
+        assert_int_equal(burst_round(&rig, fd, lines, LINE_SIZE), 1);
+    }
+    free(lines);
+    close(fd);
+    rig_stop(&rig);
+}
+
 /* A client that says it sends no more still gets its answer, however long. */
 static void test_half_close(void **state)
 {
@@ -542,6 +609,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate(test_other_output, &kind),
         cmocka_unit_test_prestate(test_receive, &kind),
         cmocka_unit_test_prestate(test_receive_in_one_piece, &kind),
+        cmocka_unit_test_prestate(test_receive_much, &kind),
         cmocka_unit_test_prestate(test_half_close, &kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
