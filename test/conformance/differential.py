@@ -3,6 +3,7 @@
 
     differential.py --seed 7 --count 300000      that many random commands
     differential.py --minutes 10                 as many as fit
+    differential.py --binary                     in the binary protocol (packets.py)
     differential.py --left PROGRAM --right PROGRAM [--right-args=-F]
                                                  between other programs (default: larderd, peer)
 
@@ -30,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from commands import Commands  # noqa: E402
+from packets import Binary  # noqa: E402
 from lib.server import Server, larderd_path, peer_path  # noqa: E402
 
 ROUND_BATCHES = 40
@@ -93,6 +95,11 @@ class Neutral:
         self.order = {}
         self.latest = {}
 
+    def fill(self, match):
+        """What stands for <<cas KEY>>. All of one length: both servers count the same bytes into a
+        value that is too short."""
+        return self.latest.get(match[1], b"7").rjust(20, b"0")
+
     def number(self, text, key=None):
         if key is not None:
             self.latest[key] = text
@@ -128,6 +135,34 @@ class Neutral:
                 words[at] = b"t"
             elif re.fullmatch(rb"l\d+", word):
                 words[at] = b"l"
+
+
+class Text:
+    """How the two are spoken to, and what of their answers has to be alike."""
+
+    commands = Commands
+    neutral = Neutral
+    flush = b"flush_all\r\n"
+    filling = b"\r\n" * 3
+    split = staticmethod(split_replies)
+
+    @staticmethod
+    def question(number):
+        """One that is answered like no other, and its answer."""
+        return b"mg ?%d k\r\n" % number, b"EN k?%d\r\n" % number
+
+    @staticmethod
+    def is_alike(neutrals, replies):
+        (left, left_times), (right, right_times) = (
+            neutral.line(reply[0]) for neutral, reply in zip(neutrals, replies))
+        return (left == right and same_block(replies[0][1], replies[1][1])
+                and len(left_times) == len(right_times)
+                and all(abs(a - b) <= TIME_SLACK_S for a, b in zip(left_times, right_times)))
+
+    @staticmethod
+    def show(reply):
+        line, block = reply
+        return f"{line[:200]!r}" + (f" + {block[:60]!r}" if block is not None else "")
 
 
 # ---- two servers ----
@@ -195,9 +230,8 @@ class Batch:
 
     def pieces(self, neutral):
         data = b"".join(self.commands)
-        # All of one length: both servers count the same bytes into a value that is too short.
         if b"<<cas" in data:
-            data = PLACEHOLDER.sub(lambda match: neutral.latest.get(match[1], b"7").rjust(20, b"0"), data)
+            data = PLACEHOLDER.sub(neutral.fill, data)
         edges = [0, *(int(cut * len(data)) for cut in self.cuts), len(data)]
         return [data[start:end] for start, end in zip(edges, edges[1:]) if start < end]
 
@@ -205,12 +239,13 @@ class Batch:
 class Pair:
     """Both servers, fresh, and their connections."""
 
-    def __init__(self, programs, arguments):
+    def __init__(self, programs, arguments, speech=Text):
+        self.speech = speech
         self.servers = [Server(SERVER_ARGUMENTS + (PEER_ARGUMENTS if program == peer_path() else [])
                                + extra, program)
                         for program, extra in zip(programs, arguments)]
         self.links = {}
-        self.neutral = [Neutral(), Neutral()]
+        self.neutral = [speech.neutral(), speech.neutral()]
         self.questions = 0
 
     def __enter__(self):
@@ -230,8 +265,8 @@ class Pair:
 
     def begin(self, number):
         """Forget the last round."""
-        self.neutral = [Neutral(), Neutral()]
-        self.play(Batch(random.Random(number), 0, [b"flush_all\r\n"]))
+        self.neutral = [self.speech.neutral(), self.speech.neutral()]
+        self.play(Batch(random.Random(number), 0, [self.speech.flush]))
 
     def connect(self, connection):
         if connection not in self.links:
@@ -268,13 +303,12 @@ class Pair:
 
     def ask_until_answered(self, links):
         """False when both swallow whatever they get."""
-        filling = b"\r\n" * 3
+        filling = self.speech.filling
         while len(filling) < 1 << 21:
             self.questions += 1
-            question = b"mg ?%d k\r\n" % self.questions
+            question, answer = self.speech.question(self.questions)
             for link in links:
                 link.pieces.append(filling + question)
-            answer = b"EN k?%d\r\n" % self.questions
             if exchange(links, answer, HUNGRY_S):
                 return True
             # Both are hungry, or one is slow: it gets time before it gets more.
@@ -286,14 +320,10 @@ class Pair:
         return False
 
     def compare(self, links):
-        replies = [split_replies(bytes(link.received)) for link in links]
+        replies = [self.speech.split(bytes(link.received)) for link in links]
         count = min(len(one) for one in replies)
         for at in range(count):
-            (left, left_times), (right, right_times) = (
-                neutral.line(one[at][0]) for neutral, one in zip(self.neutral, replies))
-            if (left != right or not same_block(replies[0][at][1], replies[1][at][1])
-                    or len(left_times) != len(right_times)
-                    or any(abs(a - b) > TIME_SLACK_S for a, b in zip(left_times, right_times))):
+            if not self.speech.is_alike(self.neutral, [one[at] for one in replies]):
                 raise Mismatch(self.describe(replies, at))
         if len(replies[0]) != len(replies[1]):
             raise Mismatch(self.describe(replies, count))
@@ -303,18 +333,17 @@ class Pair:
     def describe(self, replies, at):
         text = []
         for server, one in zip(self.servers, replies):
-            shown = [f"{line[:200]!r}" + (f" + {block[:60]!r}" if block is not None else "")
-                     for line, block in one[max(at - 2, 0):at + 2]]
+            shown = [self.speech.show(reply) for reply in one[max(at - 2, 0):at + 2]]
             text.append(f"{os.path.basename(server.program)}:\n    " + "\n    ".join(shown))
         return "\n".join(text)
 
 
 # ---- rounds ----
 
-def make_round(seed, number):
+def make_round(seed, number, speech=Text):
     """The batches of a round: the same for the same numbers."""
     rng = random.Random(f"{seed}/{number}")
-    commands = Commands(rng, b"r%06d-" % number)
+    commands = speech.commands(rng, b"r%06d-" % number)
     batches = []
     for _ in range(ROUND_BATCHES):
         connection = rng.randrange(CONNECTIONS)
@@ -329,9 +358,9 @@ def make_round(seed, number):
     return batches
 
 
-def play_alone(batches, programs, arguments):
+def play_alone(batches, programs, arguments, speech):
     """Play some batches on fresh servers; the mismatch, or None."""
-    pair = Pair(programs, arguments).__enter__()
+    pair = Pair(programs, arguments, speech).__enter__()
     try:
         pair.begin(0)
         for batch in batches:
@@ -393,7 +422,7 @@ class Result:
 
 
 def compare(seed, count=None, seconds=None, programs=None, arguments=((), ()), keep_going=1,
-            log=lambda text: None):
+            log=lambda text: None, speech=Text):
     """Send `count` commands, or for `seconds`, until `keep_going` mismatches. Returns a Result."""
     programs = programs or (larderd_path(), peer_path())
     arguments = [list(extra) for extra in arguments]
@@ -402,14 +431,14 @@ def compare(seed, count=None, seconds=None, programs=None, arguments=((), ()), k
     number = 0
 
     def repeat(some):
-        return play_alone(some, programs, arguments)
+        return play_alone(some, programs, arguments, speech)
 
-    pair = Pair(programs, arguments).__enter__()
+    pair = Pair(programs, arguments, speech).__enter__()
     try:
         while len(result.mismatches) < keep_going:
             if end and time.monotonic() > end or count and result.commands >= count:
                 break
-            batches = make_round(seed, number)
+            batches = make_round(seed, number, speech)
             try:
                 pair.begin(number)
                 for batch in batches:
@@ -423,7 +452,7 @@ def compare(seed, count=None, seconds=None, programs=None, arguments=((), ()), k
                     text = f"seed {seed}, round {number}: not when repeated alone\n{mismatch}"
                     result.unstable.append(text)
                 log(text)
-                pair = Pair(programs, arguments).__enter__()
+                pair = Pair(programs, arguments, speech).__enter__()
             result.commands += sum(len(batch.commands) for batch in batches)
             number += 1
             if number % 20 == 0:
@@ -440,6 +469,7 @@ def main():
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--count", type=int, help="commands (default 300000)")
     parser.add_argument("--minutes", type=float)
+    parser.add_argument("--binary", action="store_true", help="speak the binary protocol")
     parser.add_argument("--left", help="a program (default: the server under test)")
     parser.add_argument("--right", help="a program (default: the peer)")
     parser.add_argument("--left-args", default="")
@@ -451,7 +481,8 @@ def main():
     start = time.monotonic()
     result = compare(options.seed, count, (options.minutes or 0) * 60, programs,
                      (options.left_args.split(), options.right_args.split()),
-                     options.keep_going, lambda text: print(text, flush=True))
+                     options.keep_going, lambda text: print(text, flush=True),
+                     Binary if options.binary else Text)
     print(f"seed {options.seed}: {result.commands} commands in {time.monotonic() - start:.1f} s, "
           f"{len(result.mismatches)} mismatches, {len(result.unstable)} seen once only")
     return bool(result.mismatches)
