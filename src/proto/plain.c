@@ -24,30 +24,32 @@ static const uint32_t META_FLAGS[LETTERS] = {
     ['u' - 'a'] = PROTO_FLAG_NO_BUMP,     ['v' - 'a'] = PROTO_FLAG_VALUE,
 };
 
+static uint32_t digit_at(const char *at)
+{
+    return (uint32_t)(unsigned char)*at - '0'; /* above 9: none */
+}
+
 /*
  * A blank and 1 to DIGITS_MAX digits at `at`; one byte more than that may be read. Returns what is
- * behind them; NULL: something else is there. `at` may be NULL, too.
+ * behind them; NULL: something else is there.
  */
-static const char *take_number(const char *at, uint32_t *ret_number)
+static inline const char *take_number(const char *at, uint32_t *ret_number)
 {
-    const char *stop;
-    uint32_t number = 0;
+    const char *const stop = at + 1 + DIGITS_MAX;
+    uint32_t number = digit_at(at + 1);
+    uint32_t digit;
 
-    if (at == NULL || *at++ != ' ') {
+    if (*at != ' ' || number > 9) {
         return NULL;
     }
-    stop = at + DIGITS_MAX;
-    for (const char *digit = at;; digit++) {
-        const uint32_t value = (uint32_t)(unsigned char)*digit - '0';
-        if (value > 9) {
-            *ret_number = number;
-            return digit == at ? NULL : digit;
-        }
-        if (digit == stop) {
+    for (at += 2; (digit = digit_at(at)) <= 9; at++) {
+        if (at == stop) {
             return NULL;
         }
-        number = number * 10 + value;
+        number = number * 10 + digit;
     }
+    *ret_number = number;
+    return at;
 }
 
 static bool is_key_size(size_t size)
@@ -119,10 +121,8 @@ static const char *parse_numbers(const char *at, struct proto_request *request)
     uint32_t exptime = 0;
     uint32_t value_size = 0;
 
-    at = take_number(at, &request->client_flags);
-    at = take_number(at, &exptime);
-    at = take_number(at, &value_size);
-    if (at == NULL) {
+    if ((at = take_number(at, &request->client_flags)) == NULL ||
+        (at = take_number(at, &exptime)) == NULL || (at = take_number(at, &value_size)) == NULL) {
         return NULL;
     }
     request->exptime = exptime;
@@ -135,8 +135,8 @@ static const char *parse_numbers(const char *at, struct proto_request *request)
 }
 
 /* The same where the input ends sooner: the zeros behind it are no part of any line. */
-static const char *parse_last_numbers(const char *at, const char *end,
-                                      struct proto_request *request)
+static BASE_NEVER_INLINE const char *parse_last_numbers(const char *at, const char *end,
+                                                        struct proto_request *request)
 {
     char padded[NUMBERS_SIZE_MAX] = {0};
     const char *line_end;

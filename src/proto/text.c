@@ -42,29 +42,13 @@ struct command {
 
 bool proto_text_next_token(struct base_slice *rest, struct base_slice *ret_token)
 {
-    const char *begin = rest->data;
-    const char *const end = begin + rest->size;
-    const char *blank;
+    struct base_slice token;
 
-    while (begin < end && *begin == ' ') {
-        begin++;
-    }
-    if (begin == end) {
-        *rest = (struct base_slice){end, 0};
+    if (!proto_text_next_key(rest, &token)) {
         return false;
     }
-    blank = proto_scan_blank(begin, end);
-    while (BASE_UNLIKELY(blank < end && *blank != ' ')) {
-        blank = proto_scan_blank(blank + 1, end); /* a control character belongs to the word */
-    }
-    *ret_token = (struct base_slice){begin, (size_t)(blank - begin)};
-    *rest = (struct base_slice){blank, (size_t)(end - blank)};
+    *ret_token = token;
     return true;
-}
-
-bool proto_text_next_key(struct base_slice *keys, struct base_slice *ret_key)
-{
-    return proto_text_next_token(keys, ret_key);
 }
 
 /* Splits up to ARGUMENTS_MAX words; more are not counted. */
@@ -96,14 +80,18 @@ static struct base_slice last_word(struct base_slice rest, size_t words_max)
     return word;
 }
 
+/* No key is too long: of BASE_KEY_SIZE_MAX bytes and one more, wherever they are, one is a blank. */
 static bool keys_fit(struct base_slice keys)
 {
-    struct base_slice key;
+    const char *at = keys.data;
+    const char *const end = keys.data + keys.size;
 
-    while (proto_text_next_token(&keys, &key)) {
-        if (key.size > BASE_KEY_SIZE_MAX) {
+    while (end - at > BASE_KEY_SIZE_MAX) {
+        const char *last_blank = memrchr(at, ' ', BASE_KEY_SIZE_MAX + 1);
+        if (last_blank == NULL) {
             return false;
         }
+        at = last_blank + 1;
     }
     return true;
 }
@@ -484,18 +472,14 @@ static enum proto_parse parse_long(struct base_slice input, struct proto_request
     return result;
 }
 
-enum proto_parse proto_text_parse(struct base_slice input, struct proto_request *ret_request,
-                                  size_t *ret_consumed, enum proto_error *ret_error,
-                                  uint64_t *ret_swallow)
+/* Any line: the way of those that are not plain. */
+static BASE_NEVER_INLINE enum proto_parse
+parse_any(struct base_slice input, struct proto_request *ret_request, size_t *ret_consumed,
+          enum proto_error *ret_error, uint64_t *ret_swallow)
 {
-    const char *newline;
+    const char *newline = input.size == 0 ? NULL : memchr(input.data, '\n', input.size);
     struct base_slice line;
 
-    *ret_swallow = 0;
-    if (BASE_LIKELY(proto_plain_parse(input, ret_request, ret_consumed))) {
-        return PROTO_DONE;
-    }
-    newline = input.size == 0 ? NULL : memchr(input.data, '\n', input.size);
     *ret_consumed = 0;
     if (BASE_UNLIKELY(newline == NULL)) {
         if (input.size <= BASE_REQUEST_LINE_MAX) {
@@ -509,4 +493,15 @@ enum proto_parse proto_text_parse(struct base_slice input, struct proto_request 
         line.size--;
     }
     return parse_line(line, ret_request, ret_error, ret_swallow);
+}
+
+enum proto_parse proto_text_parse(struct base_slice input, struct proto_request *ret_request,
+                                  size_t *ret_consumed, enum proto_error *ret_error,
+                                  uint64_t *ret_swallow)
+{
+    *ret_swallow = 0;
+    if (BASE_LIKELY(proto_plain_parse(input, ret_request, ret_consumed))) {
+        return PROTO_DONE;
+    }
+    return parse_any(input, ret_request, ret_consumed, ret_error, ret_swallow);
 }

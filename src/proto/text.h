@@ -9,7 +9,9 @@
 #ifndef LARDER_PROTO_TEXT_H
 #define LARDER_PROTO_TEXT_H
 
+#include "base/compiler.h"
 #include "proto/request.h"
+#include "proto/scan.h"
 
 enum proto_parse {
     PROTO_DONE,  /* a whole request line; *ret_consumed bytes of the buffer were it */
@@ -51,14 +53,29 @@ enum proto_parse proto_text_parse(struct base_slice input, struct proto_request 
 enum proto_parse proto_text_parse_keys(struct base_slice input, struct proto_request *request,
                                        size_t *ret_consumed, enum proto_error *ret_error);
 
-/*
- * Take the next key from *keys (request.keys of a GET). Returns false when there is none left.
- * Keys that come out are 1..250 bytes: the parser has checked them.
- */
-bool proto_text_next_key(struct base_slice *keys, struct base_slice *ret_key);
-
 /* Take the next word from *rest (request.arguments). Returns false when there is none left. */
 bool proto_text_next_token(struct base_slice *rest, struct base_slice *ret_token);
+
+/*
+ * Take the next key from *keys (request.keys of a GET). Returns false when there is none left.
+ * Keys that come out are 1..250 bytes: the parser has checked them. Inline: lines have many.
+ */
+static inline bool proto_text_next_key(struct base_slice *keys, struct base_slice *ret_key)
+{
+    const char *const end = keys->data + keys->size;
+    const char *begin = keys->data;
+
+    while (begin < end && *begin == ' ') {
+        begin++;
+    }
+    const char *blank = proto_scan_blank(begin, end);
+    while (BASE_UNLIKELY(blank < end && *blank != ' ')) {
+        blank = proto_scan_blank(blank + 1, end); /* a control character belongs to the word */
+    }
+    *ret_key = (struct base_slice){begin, (size_t)(blank - begin)};
+    *keys = (struct base_slice){blank, (size_t)(end - blank)};
+    return begin < end;
+}
 
 /* ---- replies; each returns the bytes written. `out` has room for PROTO_TEXT_REPLY_MAX ---- */
 

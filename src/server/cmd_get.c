@@ -77,6 +77,58 @@ static bool write_hit(struct server_conn *conn, struct server_output *output,
                                              : write_lent(conn, output, key, ref, cas, tail);
 }
 
+static void count_gets(struct server_worker *worker, uint32_t count, uint32_t miss_count)
+{
+    SERVER_COUNT_N(worker, cmd_get, count);
+    SERVER_COUNT_N(worker, get_hits, count - miss_count);
+    SERVER_COUNT_N(worker, get_misses, miss_count);
+}
+
+/* How far answers went. */
+struct tally {
+    uint32_t done, miss_count; /* keys */
+};
+
+/*
+ * Answers keys of which nobody wants to know more, as far as the client takes it. single: each is
+ * a request, with its END. False: the connection has to go.
+ */
+static BASE_INLINE bool answer_brief(struct server_conn *conn, struct server_output *output,
+                                     uint32_t count, const struct larder_key *keys,
+                                     const enum larder_result *results, struct larder_ref *refs,
+                                     bool single, struct tally *ret_tally)
+{
+    const struct base_slice tail = single ? LAST_VALUE_TAIL : VALUE_TAIL;
+    struct server_output out = *output; /* a copy: it stays in registers */
+    const struct larder_key *const keys_end = keys + count;
+    const struct larder_key *key = keys;
+    uint32_t miss_count = 0;
+    bool open = true;
+    while (key != keys_end && open) {
+        if (*results != LARDER_OK) {
+            open = !single || write_line(&out, END_LINE);
+            miss_count++;
+        } else if (BASE_LIKELY(server_is_copied(refs->value_size))) {
+            /* For a whole batch, this is far less than a client may owe. */
+            open = write_copied(&out, key, refs, NULL, tail);
+        } else {
+            *output = out;
+            open = write_lent(conn, output, key, refs, NULL, tail);
+            out = *output;
+            if (net_stream_is_full(&conn->stream)) {
+                key++;
+                break;
+            }
+        }
+        key++;
+        refs++;
+        results++;
+    }
+    *output = out;
+    *ret_tally = (struct tally){(uint32_t)(key - keys), miss_count};
+    return open;
+}
+
 /* ---- reads that arrived together ---- */
 
 static bool is_single(const struct proto_request *request)
@@ -147,44 +199,19 @@ static bool is_stopped(const struct net_stream *stream)
 }
 
 /* get, of which there is nothing to know but the key. Returns false when the connection has to go. */
-static bool answer_gets(struct run *run)
+static BASE_NEVER_INLINE bool answer_gets(struct run *run)
 {
-    struct server_output output = run->output; /* a copy: it stays in registers */
-    const struct larder_key *const keys = &run->batch->keys[run->first];
-    const struct larder_key *const keys_end = keys + run->count;
-    const struct larder_key *key = keys;
-    const enum larder_result *result = run->batch->results;
-    struct larder_ref *ref = run->batch->refs;
-    uint32_t miss_count = 0;
-    bool open = true;
-    while (key != keys_end && open) {
-        if (*result != LARDER_OK) {
-            open = write_line(&output, END_LINE);
-            miss_count++;
-        } else if (BASE_LIKELY(server_is_copied(ref->value_size))) {
-            /* For a whole batch, this is far less than a client may owe. */
-            open = write_copied(&output, key, ref, NULL, LAST_VALUE_TAIL);
-        } else {
-            run->output = output;
-            open = write_lent(run->conn, &run->output, key, ref, NULL, LAST_VALUE_TAIL);
-            output = run->output;
-            if (is_stopped(&run->conn->stream)) {
-                key++;
-                break;
-            }
-        }
-        key++;
-        ref++;
-        result++;
-    }
-    run->output = output;
-    run->done = (uint32_t)(key - keys);
-    run->hit_count = run->done - miss_count;
+    const struct server_batch *batch = run->batch;
+    struct tally tally;
+    const bool open = answer_brief(run->conn, &run->output, run->count, &batch->keys[run->first],
+                                   batch->results, run->batch->refs, true, &tally);
+    run->done = tally.done;
+    run->hit_count = tally.done - tally.miss_count;
     return open;
 }
 
 /* mg. Returns false when the connection has to go. */
-static bool answer_metas(struct run *run)
+static BASE_NEVER_INLINE bool answer_metas(struct run *run)
 {
     struct server_output output = run->output; /* a copy: it stays in registers */
     const uint32_t *const flags = &run->batch->meta_flags[run->first];
@@ -219,7 +246,7 @@ static bool answer_metas(struct run *run)
 }
 
 /* get and gets as they are rarely sent. Returns false when the connection has to go. */
-static bool answer_reads(struct run *run)
+static BASE_NEVER_INLINE bool answer_reads(struct run *run)
 {
     const bool with_cas = wants_cas(run->batch, run->first);
     bool open = true;
@@ -286,9 +313,7 @@ enum server_done server_cmd_reads(struct server_conn *conn, struct server_batch 
     server_output_end(&run.output);
     /* All but what is lent to the socket. */
     ops->release(worker->engine_thread, batch->refs, run.count);
-    SERVER_COUNT_N(worker, cmd_get, run.done);
-    SERVER_COUNT_N(worker, get_hits, run.hit_count);
-    SERVER_COUNT_N(worker, get_misses, run.done - run.hit_count);
+    count_gets(worker, run.done, run.done - run.hit_count);
     if (batch->kinds[first] == SERVER_KIND_META) {
         SERVER_COUNT_N(worker, cmd_meta, run.done);
     }
@@ -363,22 +388,39 @@ static uint32_t group_size(const struct server_call *call, const struct wish *wi
     return wish->touch ? 1 : BASE_BATCH_MAX;
 }
 
+/* The same for keys that somebody wants to know more of. */
+static bool answer_keys(struct server_call *call, const struct wish *wish,
+                        struct server_output *output, uint32_t count, const struct larder_key *keys,
+                        const enum larder_result *results, struct larder_ref *refs,
+                        uint32_t *ret_done)
+{
+    uint32_t done = 0;
+    bool open = true;
+    while (done < count && open && !net_stream_is_full(output->stream)) {
+        open = answer_key(call, wish, output, &keys[done], results[done], &refs[done], false);
+        done++;
+    }
+    *ret_done = done;
+    return open;
+}
+
 /* Answers a group, as far as the client takes it: *ret_done keys. False: the connection goes. */
 static bool answer_group(struct server_call *call, const struct wish *wish, uint32_t count,
                          const struct larder_key *keys, const enum larder_result *results,
                          struct larder_ref *refs, uint32_t *ret_done)
 {
-    struct net_stream *stream = &call->conn->stream;
-    struct server_output output = {.stream = stream};
-    uint32_t done = 0;
-    bool open = true;
-    while (done < count && open && !net_stream_is_full(stream)) {
-        open = answer_key(call, wish, &output, &keys[done], results[done], &refs[done], false);
-        done++;
+    struct server_output output = {.stream = &call->conn->stream};
+    bool open;
+    if ((wish->get_flags & LARDER_GET_BRIEF) != 0 && !wish->touch) {
+        struct tally tally;
+        open = answer_brief(call->conn, &output, count, keys, results, refs, false, &tally);
+        count_gets(call->worker, tally.done, tally.miss_count);
+        *ret_done = tally.done;
+    } else {
+        open = answer_keys(call, wish, &output, count, keys, results, refs, ret_done);
     }
     server_output_end(&output);
     server_ops(call->worker)->release(call->worker->engine_thread, refs, count);
-    *ret_done = done;
     return open;
 }
 

@@ -227,6 +227,40 @@ static void only_get_may_be_long(void **state)
     assert_int_equal(parse_padded("", 50), PROTO_MORE);
 }
 
+/* Keys of these sizes, each behind one blank or two. */
+static enum proto_parse parse_sizes(size_t count, const int *sizes, const char *blanks)
+{
+    struct proto_request request;
+    size_t consumed;
+    enum proto_error error;
+    uint64_t swallow;
+
+    line_start("get");
+    for (size_t i = 0; i < count; i++) {
+        line_size += (size_t)snprintf(line + line_size, sizeof(line) - line_size, "%s%0*d", blanks,
+                                      sizes[i], 7);
+    }
+    line_add("\r\n");
+    return proto_text_parse((struct base_slice){line, line_size}, &request, &consumed, &error,
+                            &swallow);
+}
+
+static void a_long_key_is_found_among_any(void **state)
+{
+    static const int SIZES[] = {1, 124, 125, 249, 250, 251};
+    enum { SIZE_COUNT = sizeof(SIZES) / sizeof(SIZES[0]) };
+
+    (void)state;
+    for (size_t i = 0; i < SIZE_COUNT * SIZE_COUNT * SIZE_COUNT; i++) {
+        const int sizes[] = {SIZES[i % SIZE_COUNT], SIZES[i / SIZE_COUNT % SIZE_COUNT],
+                             SIZES[i / SIZE_COUNT / SIZE_COUNT]};
+        const bool is_long = sizes[0] > 250 || sizes[1] > 250 || sizes[2] > 250;
+
+        assert_int_equal(parse_sizes(3, sizes, " "), is_long ? PROTO_BAD : PROTO_DONE);
+        assert_int_equal(parse_sizes(3, sizes, "  "), is_long ? PROTO_BAD : PROTO_DONE);
+    }
+}
+
 static void blanks_alone_are_a_part_without_keys(void **state)
 {
     struct proto_request request;
@@ -253,6 +287,7 @@ int main(void)
         cmocka_unit_test(long_get_takes_a_key_of_250),
         cmocka_unit_test(one_endless_key_is_refused),
         cmocka_unit_test(only_get_may_be_long),
+        cmocka_unit_test(a_long_key_is_found_among_any),
         cmocka_unit_test(blanks_alone_are_a_part_without_keys),
     };
 
