@@ -92,6 +92,20 @@ static inline void segment_log_fetch_ahead(const struct larder_engine *engine,
     }
 }
 
+/*
+ * The lines in which the next item begins, behind one of `size` bytes that is about to be written: its
+ * head is written line by line, whatever way its value is.
+ */
+static inline void segment_log_fetch_next(const struct larder_engine *engine,
+                                          const struct segment_writer *writer, uint32_t size)
+{
+    char *next = engine->base + ((uint64_t)writer->id << engine->segment_shift) + writer->offset +
+                 size;
+
+    BASE_PREFETCH_WRITE(next);
+    BASE_PREFETCH_WRITE(next + 64);
+}
+
 /* Room that fits; returns its place. */
 static inline uint64_t segment_log_append(struct larder_thread *thread, uint32_t log, uint32_t size)
 {
@@ -100,6 +114,8 @@ static inline uint64_t segment_log_append(struct larder_thread *thread, uint32_t
 
     if (BASE_LIKELY(size <= SEGMENT_FETCH_MAX)) {
         segment_log_fetch_ahead(thread->engine, writer, size);
+    } else {
+        segment_log_fetch_next(thread->engine, writer, size);
     }
     writer->offset += size;
     atomic_store_explicit(&thread->engine->segments[writer->id].used, writer->offset,
