@@ -39,7 +39,7 @@ enum {
     SERVER_MAGIC = 0x4c415244,        /* "LARD" */
     SERVER_WORKER_MAGIC = 0x574f524b, /* "WORK" */
     SERVER_CONN_MAGIC = 0x434f4e4e,   /* "CONN" */
-    SERVER_COPY_MAX = 8192, /* bytes; a smaller value is copied into the reply, a larger one lent */
+    SERVER_COPY_MAX = 3072, /* bytes; a smaller value is copied into the reply, a larger one lent */
     SERVER_RECEIVE_SIZE = 131072, /* bytes of one receive */
     SERVER_OUTPUT_MAX =
         1 << 20, /* bytes unsent before a client that does not read is not read from */
