@@ -26,7 +26,9 @@ static struct bench_work choose_work(const uint8_t *head)
         {BENCH_SIZE_FIXED, 100, 100}, {BENCH_SIZE_FIXED, 5, 5}, {BENCH_SIZE_RANGE, 0, 300}};
 
     return (struct bench_work){
-        .protocol = head[0] & 1 ? BENCH_META : BENCH_TEXT,
+        .protocol = (head[0] & 32) != 0  ? BENCH_BINARY
+                    : (head[0] & 1) != 0 ? BENCH_META
+                                         : BENCH_TEXT,
         .noreply = (head[0] & 6) == 6,
         .trust_values = (head[0] & 24) == 24,
         .keys_per_get = 1,

@@ -76,8 +76,10 @@ static json_t *report_load(const struct bench_work *work)
 
 json_t *bench_report_work(const struct bench_work *work)
 {
-    static const char *const protocols[] = {
-        [BENCH_TEXT] = "text", [BENCH_META] = "meta", [BENCH_RESP] = "resp"};
+    static const char *const protocols[] = {[BENCH_TEXT] = "text",
+                                            [BENCH_META] = "meta",
+                                            [BENCH_RESP] = "resp",
+                                            [BENCH_BINARY] = "binary"};
     uint64_t shares[BENCH_VERB_COUNT];
 
     for (size_t i = 0; i < BENCH_VERB_COUNT; i++) {

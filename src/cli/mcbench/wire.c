@@ -22,6 +22,8 @@ const struct bench_wire *bench_wire_of(enum bench_protocol protocol)
         return &BENCH_WIRE_META;
     case BENCH_RESP:
         return &BENCH_WIRE_RESP;
+    case BENCH_BINARY:
+        return &BENCH_WIRE_BINARY;
     }
     NEVER("a protocol has a wire");
 }

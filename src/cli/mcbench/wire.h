@@ -10,10 +10,11 @@
  * a lane sends one when an incr has missed.
  *
  *     REFUSED  a line that begins with "SERVER_ERROR "; it ends a text request, and is one key's answer of a meta get of many
+ *              (binary: a packet of status 0082, the same way)
  *     WRONG    everything else that is not the answer: ERROR and CLIENT_ERROR, keys in another order, a blank too many
  *
  * Quiet requests: read() says DONE at once and takes nothing. Under work->noreply the meta wire makes every set quiet, and the one
- * whose request is not quiet brings an mn: whatever comes before MN is about the sets before it.
+ * whose request is not quiet brings an mn: whatever comes before MN is about the sets before it. So does the binary one with a NOOP.
  */
 #ifndef LARDER_MCBENCH_WIRE_H
 #define LARDER_MCBENCH_WIRE_H

@@ -19,6 +19,7 @@ enum {
 extern const struct bench_wire BENCH_WIRE_TEXT;
 extern const struct bench_wire BENCH_WIRE_META;
 extern const struct bench_wire BENCH_WIRE_RESP;
+extern const struct bench_wire BENCH_WIRE_BINARY;
 
 /* A counter begins here and counts up: its first digits say whose it is. 10^12 steps until they would be the next key's. */
 uint64_t bench_wire_counter_start(uint64_t number);

@@ -13,6 +13,7 @@ enum bench_protocol {
     BENCH_TEXT,
     BENCH_META,
     BENCH_RESP, /* redis's */
+    BENCH_BINARY,
 };
 
 enum bench_verb {

@@ -169,5 +169,6 @@ uint64_t bench_workload_memory_mb(const struct bench_work *work)
 
 bool bench_workload_fits_empty(const struct bench_workload *workload)
 {
-    return workload->work.value_sizes.kind == BENCH_SIZE_FIXED && workload->server_threads == 1;
+    return workload->work.value_sizes.kind == BENCH_SIZE_FIXED && workload->server_threads == 1 &&
+           workload->work.protocol != BENCH_BINARY;
 }

@@ -84,7 +84,8 @@ static void test_what_is_asked(void **state)
     GOOD((void)work);
     GOOD(work.protocol = BENCH_META);
     GOOD(work.protocol = BENCH_RESP);
-    REFUSED("no such protocol", work.protocol = (enum bench_protocol)3);
+    GOOD(work.protocol = BENCH_BINARY);
+    REFUSED("no such protocol", work.protocol = (enum bench_protocol)(BENCH_BINARY + 1));
     REFUSED("nothing is asked", memset(work.shares, 0, sizeof work.shares));
     GOOD(work.shares[BENCH_GET] = UINT32_MAX - 1);
     REFUSED("add up to more", work.shares[BENCH_GET] = UINT32_MAX);

@@ -28,8 +28,8 @@ static struct bench_workload row_of(const char *name)
 
 static void expect_valid(const struct bench_workload *workload)
 {
-    static const char *const groups[] = {"core", "unix",  "connections", "latency", "zipf",
-                                         "big",  "large", "mixed",       "threads"};
+    static const char *const groups[] = {"core", "binary", "unix",  "connections", "latency",
+                                         "zipf", "big",    "large", "mixed",       "threads"};
     const struct bench_work *work = &workload->work;
     bool has_group = false;
     uint32_t shares = 0;
