@@ -67,6 +67,7 @@ int net_loop_init(struct net_loop *loop, const struct net_loop_ops *ops,
 void net_loop_fini(struct net_loop *loop)
 {
     net_output_fini(loop);
+    free(loop->tls.gathered);
     base_block_pool_fini(&loop->pool);
     CHECK(pthread_mutex_destroy(&loop->post_lock) == 0);
     (void)close(loop->wake_fd);
@@ -230,6 +231,7 @@ static void tick_if_due(struct net_loop *loop)
     if (now >= loop->tick_next_ms) {
         loop->tick_next_ms = now + NET_TICK_MS;
         net_listener_retry(loop);
+        net_tls_tick(loop);
         call(loop, loop->config.callbacks.on_tick);
     }
 }
@@ -259,6 +261,7 @@ void net_loop_run(struct net_loop *loop)
         loop->ops->wait(loop, wait_timeout_ms(loop));
         net_count(&loop->counters.waits, 1);
         call(loop, loop->config.callbacks.after_wait);
+        loop->tls.step_count = 0;
         revive_later(loop);
         net_listener_hand_over(loop);
         loop->ops->dispatch(loop);

@@ -36,10 +36,12 @@
 
 #include "base/block.h"
 #include "net/sock.h"
+#include "net/tls.h"
 
 struct net_loop;
 struct net_stream;
 struct net_listener;
+struct net_tls_session;
 
 enum net_loop_kind { NET_LOOP_AUTO, NET_LOOP_EPOLL, NET_LOOP_URING };
 
@@ -48,6 +50,7 @@ enum net_close_reason {
     NET_CLOSE_ERROR,     /* a socket error */
     NET_CLOSE_LOCAL,     /* net_stream_close() */
     NET_CLOSE_NO_MEMORY, /* no block could be had */
+    NET_CLOSE_TLS,       /* a hand-shake that failed, or what is no TLS: net_stream_tls_error() */
 };
 
 struct net_loop_callbacks {
@@ -60,6 +63,10 @@ struct net_loop_config {
     enum net_loop_kind kind;
     uint32_t output_max;   /* bytes unsent per stream before reading stops */
     uint32_t receive_size; /* bytes asked for in one receive; 0: 64 KiB */
+    /* Of streams with TLS. A hand-shake may take so long, give or take a tick; 0: for ever. */
+    uint32_t handshake_timeout_ms;
+    /* When more are under way the oldest is ended, unless it is younger than a second; 0: no bound. */
+    uint32_t handshake_max;
     struct net_loop_callbacks callbacks;
     void *context; /* of the callbacks; borrowed for the loop's life */
 };
@@ -73,6 +80,11 @@ struct net_loop_counters {
     _Atomic uint64_t lent_copied;     /* bytes lent that had to be copied out */
     _Atomic uint64_t paused;          /* times a stream was stopped by output_max */
     _Atomic uint64_t buffer_oom;
+    _Atomic uint64_t tls_handshakes; /* that succeeded */
+    _Atomic uint64_t tls_resumed; /* of these: without certificates, from a ticket or the cache */
+    _Atomic uint64_t tls_kernel;  /* of these: the kernel encrypts */
+    _Atomic uint64_t tls_handshake_errors, tls_handshake_timeouts, tls_handshake_evictions;
+    _Atomic uint64_t tls_errors; /* what came after a hand-shake and was no TLS */
 };
 
 struct net_stream_handler {
@@ -85,6 +97,8 @@ struct net_stream_handler {
      * were left. May be NULL.
      */
     void (*on_drained)(struct net_stream *stream);
+    /* With TLS: the hand-shake is done; on_data() follows. May be NULL. */
+    void (*on_secured)(struct net_stream *stream);
     /*
      * Last call, never from inside another callback of this stream. The descriptor is closed, what
      * was lent is back, the buffer given to receive() is free again, and net forgets the stream.
@@ -101,6 +115,7 @@ struct net_stream {
     struct net_loop *loop;
     int fd;
     uint32_t state;              /* net's own bits */
+    struct net_tls_session *tls; /* NULL: bytes are sent as they are */
     struct base_block *input;    /* what on_data() left; NULL when nothing */
     struct base_block *out_head; /* unsent output */
     struct base_block *out_tail;
@@ -154,6 +169,21 @@ void net_listener_close(struct net_listener **listener);
 /* fd is given, connected and non-blocking. Returns 0 or -errno (fd is then still the caller's). */
 int net_stream_open(struct net_loop *loop, struct net_stream *stream, int fd,
                     const struct net_stream_handler *handler);
+/*
+ * The same with TLS, as the server's side: on_secured() is called when the hand-shake is done, the rest
+ * is as above. Bytes are counted and limited as the owner sees them. tls is borrowed for the call.
+ */
+int net_stream_open_tls(struct net_loop *loop, struct net_stream *stream, int fd,
+                        const struct net_stream_handler *handler, const struct net_tls *tls,
+                        enum net_tls_verify verify);
+/* Common name and whole subject (RFC 2253) of the client's certificate, once it is verified; NULL: it
+ * showed none, or there is no TLS. Lent until on_close() returns, as the next is. */
+const char *net_stream_tls_name(const struct net_stream *stream);
+const char *net_stream_tls_subject(const struct net_stream *stream);
+/* "TLSv1.3"; NULL: no TLS, or not yet. Static. */
+const char *net_stream_tls_version(const struct net_stream *stream);
+/* In on_close(), for NET_CLOSE_TLS: what was wrong. Returns the length. */
+size_t net_stream_tls_error(const struct net_stream *stream, char out[NET_TLS_WHY_MAX]);
 /*
  * on_close() follows before the turn ends; no other callback does. flush: try once to send what is
  * unsent. Idempotent, and harmless on a stream that is closing already.

@@ -88,7 +88,7 @@ static void stream_event(struct net_stream *stream, uint32_t events)
     }
     stream->state |= STREAM_BUSY;
     if ((events & (EPOLLOUT | BACKLOG_GONE)) != 0) {
-        stream->state &= ~(uint32_t)STREAM_WAIT_OUT;
+        stream->state &= ~(uint32_t)(STREAM_WAIT_OUT | STREAM_TLS_BLOCKED);
         net_output_flush(stream);
     }
     if (net_stream_wants_input(stream)) {

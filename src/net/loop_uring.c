@@ -182,7 +182,8 @@ static void uring_stream_arm(struct net_stream *stream)
 {
     struct uring_loop *uring = self(stream->loop);
     bool wanted = net_stream_wants_input(stream);
-    bool large = net_stream_is(stream, STREAM_LARGE);
+    /* TLS reads by itself, from the socket. */
+    bool large = net_stream_is(stream, STREAM_LARGE) || stream->tls != NULL;
     if (net_stream_is(stream, STREAM_URING_RECEIVE)) {
         if ((!wanted || large) && !net_stream_is(stream, STREAM_URING_CANCEL)) {
             submit_cancel(uring, name_of(uring, stream->slot, OP_RECEIVE));
@@ -224,7 +225,8 @@ static bool sending_has_room(struct uring_loop *uring)
 
 static bool fits_one_send(const struct net_stream *stream)
 {
-    return stream->lent == NULL && (stream->out_head == NULL || stream->out_head->next == NULL);
+    return stream->lent == NULL && stream->tls == NULL &&
+           (stream->out_head == NULL || stream->out_head->next == NULL);
 }
 
 static void uring_stream_send(struct net_stream *stream)
@@ -388,7 +390,7 @@ static void poll_done(struct uring_loop *uring, const struct io_uring_cqe *cqe, 
     }
     stream->state &= ~(uint32_t)(in ? STREAM_URING_POLL_IN : STREAM_URING_POLL_OUT);
     if (!in) {
-        stream->state &= ~(uint32_t)STREAM_WAIT_OUT;
+        stream->state &= ~(uint32_t)(STREAM_WAIT_OUT | STREAM_TLS_BLOCKED);
     } else if (net_stream_wants_input(stream)) {
         stream->state |= STREAM_BUSY;
         note_size(stream, net_stream_readable(stream));

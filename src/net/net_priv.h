@@ -7,6 +7,7 @@
  *   listener.c       accepting
  *   stream.c         the life of a stream, and what becomes of bytes that arrived
  *   output.c         blocks and lent pieces that wait to be sent
+ *   tls_stream.c     the same for streams with TLS (tls.c has the certificates)
  *   loop_epoll.c     ] readiness or completions of the kernel, turned into calls of the above
  *   loop_uring.c     ]
  *
@@ -55,6 +56,9 @@ enum net_stream_state {
     STREAM_URING_SEND = 1 << 13,
     STREAM_URING_POLL_IN = 1 << 14,
     STREAM_URING_POLL_OUT = 1 << 15,
+    /* TLS: see tls_stream.c */
+    STREAM_TLS_MORE = 1 << 17,    /* there may be input that the socket does not announce */
+    STREAM_TLS_BLOCKED = 1 << 18, /* has to write before it can read */
     STREAM_LARGE = 1 << 16, /* much arrives at once: polled and received from */
     STREAM_SMALL = 1 << 19, /* LARGE, but the last receive was not */
 };
@@ -102,6 +106,14 @@ struct net_loop_ops {
     void (*leave)(struct net_loop *loop); /* the thread goes: let go of sockets. NULL: nothing */
 };
 
+/* What a loop knows of its streams with TLS. */
+struct net_tls_loop {
+    struct net_tls_session *oldest, *newest; /* hand-shakes under way */
+    uint32_t handshake_count;
+    uint32_t step_count; /* of hand-shakes, in this turn */
+    char *gathered;      /* NET_TLS_RECORD_MAX bytes; NULL until the first such stream */
+};
+
 struct net_loop {
     uint32_t magic;
     const struct net_loop_ops *ops;
@@ -122,6 +134,7 @@ struct net_loop {
     bool running; /* a wait follows: what is queued for it will be submitted */
     bool woken;   /* wake_fd was readable in this turn */
     bool listener_starved, listener_closed, listener_held; /* some listener is */
+    struct net_tls_loop tls;
     atomic_bool stop;
     pthread_mutex_t post_lock;
     struct net_post *post_head, *post_tail; /* under post_lock */
@@ -189,10 +202,20 @@ static inline bool net_stream_is(const struct net_stream *stream, unsigned bits)
 /* True when bytes of the socket are wanted now. */
 static inline bool net_stream_wants_input(const struct net_stream *stream)
 {
-    return !net_stream_is(stream, STREAM_CLOSING | STREAM_ENDED | STREAM_FULL) &&
+    return !net_stream_is(stream,
+                          STREAM_CLOSING | STREAM_ENDED | STREAM_FULL | STREAM_TLS_BLOCKED) &&
            (stream->receive_to != NULL || !net_stream_is(stream, STREAM_PAUSED));
 }
 
+/* True when there is input to be had that the socket will not announce. */
+static inline bool net_stream_holds_input(const struct net_stream *stream)
+{
+    return net_stream_is(stream, STREAM_TLS_MORE) && net_stream_wants_input(stream);
+}
+
+/* net_stream_open() with a session (given; NULL: none). */
+int net_stream_open_with(struct net_loop *loop, struct net_stream *stream, int fd,
+                         const struct net_stream_handler *handler, struct net_tls_session *session);
 /* True when what was left is to be presented (or to go to the receive target) now. */
 bool net_stream_replay_due(const struct net_stream *stream);
 /* Hand out what was left. */
@@ -226,6 +249,8 @@ void net_stream_service(struct net_stream *stream);
 
 /* ---- output.c ---- */
 
+/* The first pieces of what is unsent, at most NET_IOVEC_MAX; returns how many. */
+size_t net_output_pieces(const struct net_stream *stream, struct iovec *pieces, size_t *ret_size);
 /* Offer the socket what is unsent. */
 void net_output_flush(struct net_stream *stream);
 /* `size` bytes of the output were sent. */
@@ -237,5 +262,18 @@ void net_output_drop_lent(struct net_stream *stream);
 /* Free all that is unsent, and the loop's idle pieces. */
 void net_output_drop(struct net_stream *stream);
 void net_output_fini(struct net_loop *loop);
+
+/* ---- tls_stream.c ---- */
+
+/* As one recv(): false when there is nothing for the owner. The hand-shake goes on here, too. */
+bool net_tls_receive(struct net_stream *stream, char *to, size_t size, size_t *ret_received);
+/* As net_output_flush(). */
+void net_tls_flush(struct net_stream *stream);
+/* Tell the peer that this is the end, if all was sent. Before its descriptor is closed; idempotent. */
+void net_tls_goodbye(struct net_stream *stream);
+/* Free the session (given) of a stream that is closed. */
+void net_tls_end(struct net_tls_session *session);
+/* Once a second: end what takes too long. */
+void net_tls_tick(struct net_loop *loop);
 
 #endif

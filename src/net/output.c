@@ -209,8 +209,7 @@ bool net_stream_is_full(const struct net_stream *stream)
 
 /* ---- sending ---- */
 
-/* The first pieces of the output, at most NET_IOVEC_MAX; returns how many. */
-static size_t output_pieces(const struct net_stream *stream, struct iovec *pieces, size_t *ret_size)
+size_t net_output_pieces(const struct net_stream *stream, struct iovec *pieces, size_t *ret_size)
 {
     const struct net_lent *lent = lent_first(stream);
     struct base_block *block = stream->out_head;
@@ -286,11 +285,15 @@ void net_output_sent(struct net_stream *stream, size_t size)
 
 void net_output_flush(struct net_stream *stream)
 {
+    if (BASE_UNLIKELY(stream->tls != NULL)) {
+        net_tls_flush(stream);
+        return;
+    }
     while (stream->out_size > 0 &&
            !net_stream_is(stream, STREAM_WAIT_OUT | STREAM_URING_SEND | STREAM_CLOSING)) {
         struct iovec pieces[NET_IOVEC_MAX];
         size_t size = 0;
-        size_t count = output_pieces(stream, pieces, &size);
+        size_t count = net_output_pieces(stream, pieces, &size);
         ssize_t sent;
         if (count == 1) {
             sent = send(stream->fd, pieces[0].iov_base, size, MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -29,8 +29,14 @@ static bool is_stopped(const struct net_stream *stream)
 int net_stream_open(struct net_loop *loop, struct net_stream *stream, int fd,
                     const struct net_stream_handler *handler)
 {
+    return net_stream_open_with(loop, stream, fd, handler, NULL);
+}
+
+int net_stream_open_with(struct net_loop *loop, struct net_stream *stream, int fd,
+                         const struct net_stream_handler *handler, struct net_tls_session *session)
+{
     CHECK_OBJ(loop, NET_LOOP_MAGIC);
-    *stream = (struct net_stream){.handler = handler, .loop = loop, .fd = fd};
+    *stream = (struct net_stream){.handler = handler, .loop = loop, .fd = fd, .tls = session};
     int rc = loop->ops->stream_add(stream);
     if (rc != 0) {
         return rc;
@@ -66,7 +72,11 @@ void net_stream_close(struct net_stream *stream, bool flush)
 static void stream_finish(struct net_stream *stream)
 {
     struct net_loop *loop = stream->loop;
+    struct net_tls_session *tls = stream->tls;
     net_output_drop_lent(stream);
+    if (tls != NULL) {
+        net_tls_goodbye(stream);
+    }
     if (!loop->ops->stream_remove(stream)) {
         return;
     }
@@ -84,6 +94,9 @@ static void stream_finish(struct net_stream *stream)
     stream->fd = -1;
     stream->handler->on_close(stream, (enum net_close_reason)stream->close_reason,
                               stream->close_error);
+    if (tls != NULL) {
+        net_tls_end(tls);
+    }
 }
 
 /* ---- input ---- */
@@ -201,6 +214,9 @@ void net_stream_arrived(struct net_stream *stream, char *data, size_t size)
 static bool receive(struct net_stream *stream, char *to, size_t size, size_t *ret_received)
 {
     struct net_loop *loop = stream->loop;
+    if (BASE_UNLIKELY(stream->tls != NULL)) {
+        return net_tls_receive(stream, to, size, ret_received);
+    }
     ssize_t received = recv(stream->fd, to, size, MSG_DONTWAIT);
     net_count(&loop->counters.receives, 1);
     if (BASE_LIKELY(received > 0)) {
@@ -317,6 +333,8 @@ void net_stream_service(struct net_stream *stream)
         stream->state |= STREAM_BUSY;
         if (net_stream_replay_due(stream)) {
             net_stream_replay(stream);
+        } else if (BASE_UNLIKELY(net_stream_holds_input(stream))) {
+            net_stream_readable(stream);
         }
         if (stream->out_size > 0) {
             ops->stream_send(stream);
@@ -335,7 +353,7 @@ void net_stream_service(struct net_stream *stream)
         return;
     }
     ops->stream_arm(stream);
-    if (net_stream_replay_due(stream) || is_drained(stream)) {
+    if (net_stream_replay_due(stream) || is_drained(stream) || net_stream_holds_input(stream)) {
         net_loop_mark_later(stream); /* one helping a turn, for the others' sake */
     }
 }

@@ -2,6 +2,8 @@
 /* See rig.h. */
 #include "rig.h"
 
+#include "rig_tls.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -36,14 +38,19 @@ static void skip_without_io_uring(void)
 
 enum net_loop_kind rig_kind(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "epoll") == 0) {
+    const char *name = argc == 2 ? argv[1] : "";
+    const char *tls = strstr(name, "-tls");
+    if (tls != NULL && tls[4] == '\0') {
+        rig_tls_use();
+    }
+    if (strcmp(name, "epoll") == 0 || strcmp(name, "epoll-tls") == 0) {
         return NET_LOOP_EPOLL;
     }
-    if (argc == 2 && strcmp(argv[1], "io_uring") == 0) {
+    if (strcmp(name, "io_uring") == 0 || strcmp(name, "io_uring-tls") == 0) {
         skip_without_io_uring();
         return NET_LOOP_URING;
     }
-    fprintf(stderr, "usage: %s epoll|io_uring\n", argv[0]);
+    fprintf(stderr, "usage: %s epoll|io_uring|epoll-tls|io_uring-tls\n", argv[0]);
     exit(2);
 }
 
@@ -63,7 +70,11 @@ static void on_accept(void *arg, int fd, const struct net_address *peer)
     struct rig_conn *conn = calloc(1, sizeof(*conn));
     assert_non_null(conn);
     net_sock_tune(fd);
-    assert_int_equal(net_stream_open(rig->loop, &conn->stream, fd, rig->plan.handler), 0);
+    const struct net_tls *tls = rig->plan.tls != NULL ? rig->plan.tls : rig_tls_usual();
+    int rc = tls == NULL ? net_stream_open(rig->loop, &conn->stream, fd, rig->plan.handler)
+                         : net_stream_open_tls(rig->loop, &conn->stream, fd, rig->plan.handler, tls,
+                                               rig->plan.verify);
+    assert_int_equal(rc, 0);
     conn->rig = rig;
     rig->last = conn;
     if (rig->plan.on_open != NULL) {
@@ -135,6 +146,8 @@ void rig_start(struct rig *rig, struct rig_plan plan)
         .kind = plan.kind,
         .output_max = plan.output_max == 0 ? 1024 * 1024 : plan.output_max,
         .receive_size = plan.receive_size,
+        .handshake_timeout_ms = plan.handshake_timeout_ms,
+        .handshake_max = plan.handshake_max,
         .callbacks = {.after_wait = after_wait, .before_wait = before_wait, .on_tick = on_tick},
         .context = rig,
     };
@@ -225,6 +238,9 @@ static int connected(int fd, const void *address, socklen_t size)
         rc = connect(fd, address, size);
     }
     assert_true(rc == 0 || errno == EISCONN);
+    if (rig_tls_usual() != NULL) {
+        rig_tls_connected(fd);
+    }
     return fd;
 }
 
@@ -243,11 +259,34 @@ int rig_connect_unix(const struct rig *rig)
     return connected(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), &name, sizeof(name));
 }
 
+ssize_t rig_try_send(int fd, const void *data, size_t size)
+{
+    return rig_tls_usual() != NULL ? rig_tls_send(fd, data, size, false)
+                                   : send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+ssize_t rig_try_recv(int fd, void *data, size_t size)
+{
+    return rig_tls_usual() != NULL ? rig_tls_recv(fd, data, size, false)
+                                   : recv(fd, data, size, MSG_DONTWAIT);
+}
+
+ssize_t rig_wait_recv(int fd, void *data, size_t size)
+{
+    return rig_tls_usual() != NULL ? rig_tls_recv(fd, data, size, true) : recv(fd, data, size, 0);
+}
+
+ssize_t rig_wait_send(int fd, const void *data, size_t size)
+{
+    return rig_tls_usual() != NULL ? rig_tls_send(fd, data, size, true)
+                                   : send(fd, data, size, MSG_NOSIGNAL);
+}
+
 void rig_send(int fd, const void *data, size_t size)
 {
     const char *from = data;
     while (size > 0) {
-        ssize_t sent = send(fd, from, size, MSG_NOSIGNAL);
+        ssize_t sent = rig_wait_send(fd, from, size);
         if (sent < 0 && errno == EINTR) {
             continue;
         }
@@ -261,7 +300,7 @@ void rig_recv(int fd, void *data, size_t size)
 {
     char *to = data;
     while (size > 0) {
-        ssize_t received = recv(fd, to, size, 0);
+        ssize_t received = rig_wait_recv(fd, to, size);
         if (received < 0 && errno == EINTR) {
             continue; /* the kernel tidying up after a ring that this thread destroyed */
         }
@@ -278,7 +317,7 @@ bool rig_is_ended(int fd)
     char byte;
     ssize_t received;
     do {
-        received = recv(fd, &byte, 1, 0);
+        received = rig_wait_recv(fd, &byte, 1);
     } while (received < 0 && errno == EINTR);
     return received == 0 || (received < 0 && (errno == ECONNRESET || errno == EPIPE));
 }

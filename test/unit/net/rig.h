@@ -36,8 +36,11 @@ struct rig_conn {
 
 struct rig_plan {
     enum net_loop_kind kind;
-    uint32_t output_max;   /* 0: 1 MiB */
-    uint32_t receive_size; /* 0: the default */
+    uint32_t output_max;       /* 0: 1 MiB */
+    uint32_t receive_size;     /* 0: the default */
+    const struct net_tls *tls; /* NULL: none, unless the program was asked for TLS; borrowed */
+    enum net_tls_verify verify;
+    uint32_t handshake_timeout_ms, handshake_max; /* as net_loop_config */
     const struct net_stream_handler *handler;
     /* May be NULL; called when a connection was opened. */
     void (*on_open)(struct rig_conn *conn);
@@ -54,7 +57,7 @@ struct rig {
     pthread_t thread;
     /* loop's thread writes */
     atomic_uint opened, closed;
-    atomic_uint close_reasons[4];
+    atomic_uint close_reasons[5];
     atomic_int close_error;
     atomic_uint before_waits, after_waits, ticks;
     atomic_bool lent_at_wait; /* before_wait() found something lent in use */
@@ -74,13 +77,19 @@ int rig_connect_unix(const struct rig *rig);
 /* Blocking; fail the test on an error or an early end. */
 void rig_send(int fd, const void *data, size_t size);
 void rig_recv(int fd, void *data, size_t size);
+/* As send() and recv(), with TLS where the program was asked for it; try: with MSG_DONTWAIT. */
+ssize_t rig_wait_send(int fd, const void *data, size_t size);
+ssize_t rig_wait_recv(int fd, void *data, size_t size);
+ssize_t rig_try_send(int fd, const void *data, size_t size);
+ssize_t rig_try_recv(int fd, void *data, size_t size);
 /* True when the peer closed (or reset) and nothing more was there. */
 bool rig_is_ended(int fd);
 /* For on_close() of a handler: counts and frees. */
 void rig_closed(struct net_stream *stream, enum net_close_reason reason, int error);
 /* For net_stream_lend(): counts what is lent. */
 void rig_lend(struct rig_conn *conn, const void *data, size_t size);
-/* The kind a test program was asked to run: its one argument, "epoll" or "io_uring". */
+/* The kind a test program was asked to run: its one argument, "epoll" or "io_uring", or these with
+ * "-tls". */
 enum net_loop_kind rig_kind(int argc, char **argv);
 /* The same of a test's prestate. */
 static inline enum net_loop_kind rig_kind_of(void **state)

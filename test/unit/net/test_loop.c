@@ -5,6 +5,8 @@
  */
 #include "rig.h"
 
+#include "rig_tls.h"
+
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -225,7 +227,7 @@ static void test_pause(void **state)
         assert_memory_equal(in, "P\n", 2);
         if (round < 3) {
             rig_sleep_ms(20);
-            assert_int_equal(recv(fd, in, 1, MSG_DONTWAIT), -1);
+            assert_int_equal(rig_try_recv(fd, in, 1), -1);
         }
         rig_call(&rig, resume_last, &rig);
         for (unsigned i = 0; i < 60; i++) {
@@ -544,6 +546,9 @@ static void test_receive_much(void **state)
 {
     enum { LINE_SIZE = 1000, SIZE = 48 * LINE_SIZE };
     struct rig rig;
+    if (rig_tls_usual() != NULL) {
+        return; /* it counts receives of plain sockets */
+    }
     start(&rig, state, 0);
     int fd = rig_connect_unix(&rig);
     char *lines = malloc(SIZE);

@@ -99,7 +99,7 @@ struct close_case {
 static void drain(int fd)
 {
     char in[65536];
-    while (recv(fd, in, sizeof(in), 0) > 0 || errno == EINTR) {
+    while (rig_wait_recv(fd, in, sizeof(in)) > 0 || errno == EINTR) {
         errno = 0;
     }
 }
@@ -180,7 +180,7 @@ static void test_close_another(void **state)
         if (i % 2 == 0) {
             rig_call(&rig, close_last, &rig);
         } else {
-            (void)send(second, "x", 1, MSG_NOSIGNAL); /* both ready in one turn, likely */
+            (void)rig_wait_send(second, "x", 1); /* both ready in one turn, likely */
             rig_send(first, "x", 1);
         }
         rig_wait(&rig.closed, i + 1);

@@ -196,8 +196,8 @@ static bool client_step(struct client *client)
         size_t left = client->out_size - client->out_at;
         size_t max = next_random(&client->random) % 3 == 0 ? 10 : 100000;
         size_t part = 1 + next_random(&client->random) % max;
-        ssize_t sent = send(client->fd, client->out + client->out_at, part < left ? part : left,
-                            MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent =
+            rig_try_send(client->fd, client->out + client->out_at, part < left ? part : left);
         assert_true(sent > 0 || errno == EAGAIN || errno == EINTR);
         client->out_at += sent > 0 ? (size_t)sent : 0;
     }
@@ -206,7 +206,7 @@ static bool client_step(struct client *client)
     }
     static char in[150000];
     size_t part = 1 + next_random(&client->random) % sizeof(in);
-    ssize_t received = recv(client->fd, in, part, MSG_DONTWAIT);
+    ssize_t received = rig_try_recv(client->fd, in, part);
     assert_true(received > 0 || (received < 0 && (errno == EAGAIN || errno == EINTR)));
     if (received > 0) {
         assert_true((size_t)received <= client->expected_size - client->expected_at);

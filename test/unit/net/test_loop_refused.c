@@ -116,13 +116,13 @@ static void test_out_of_memory(void **state)
         unsigned closed = rig.closed;
         int fd = rig_connect_unix(&rig);
         atomic_store(&blocks_left, blocks);
-        (void)send(fd, "start ", 6, MSG_NOSIGNAL);
+        (void)rig_wait_send(fd, "start ", 6);
         rig_sleep_ms(5); /* as two receives */
-        (void)send(fd, "end\n", 4, MSG_NOSIGNAL);
+        (void)rig_wait_send(fd, "end\n", 4);
         size_t size = 20000 + 5000 + sizeof(big) + 20000 + 100000;
         ssize_t received = 1;
         while (size > 0 && received > 0) {
-            received = recv(fd, in, size < 1 << 20 ? size : 1 << 20, 0);
+            received = rig_wait_recv(fd, in, size < 1 << 20 ? size : 1 << 20);
             assert_true(received >= 0 || errno == ECONNRESET || errno == EINTR);
             size -= received > 0 ? (size_t)received : 0;
             received = received < 0 && errno == EINTR ? 1 : received;
