@@ -44,7 +44,7 @@ enum {
     SEGMENT_SHIFT_MAX = 20,      /* 1 MiB */
     SEGMENT_COUNT_WANTED = 128,  /* with fewer the order of eviction gets coarse */
     SEGMENT_LARGE_FRACTION = 4,  /* items above segment_size / 4 are large objects */
-    SEGMENT_S_PERCENT = 10,      /* S-log's share; S3-FIFO */
+    SEGMENT_S_PERCENT = 15,      /* S-log's share; S3-FIFO: 10 */
     SEGMENT_EXPIRY_CLASSES = 8,  /* of the histogram of expiry times */
     SEGMENT_READY = 2,           /* kept free while there is memory nobody has touched */
     SEGMENT_FREE_MIN = 2,        /* kept for relocation while memory is short */

@@ -8,7 +8,7 @@
  *      choice looks at LOOKS segments more, in turn, and at the best of those seen before. So it
  *      costs the same in any memory, and what it knows of a segment is no older than the time in
  *      which 1/LOOKS of the memory is written anew. Of up to LOOKS segments it sees all.
- *   3. S's oldest if S has its share (10 %), else M's oldest; or the oldest large object if that
+ *   3. S's oldest if S has its share (15 %), else M's oldest; or the oldest large object if that
  *      is older still
  * and walked without it, an item at a time under its stripe's lock. An item is dead if its entry
  * points elsewhere. From S, items read twice or more move to M, others leave a ghost. From M, items
@@ -533,9 +533,10 @@ static void account(struct larder_thread *thread, const struct victim *victim, b
     segment_count_by(thread, SEGMENT_COUNT_reclaims_compact,
                      victim->purpose == PURPOSE_COMPACT ? 1 : 0);
     segment_count_by(thread, SEGMENT_COUNT_reclaim_ns, base_clock_monotonic_ns() - began_ns);
-    /* As many evictions are remembered as M holds when it has its share: 90 % of the items. */
+    /* S3-FIFO remembers as many evictions as M has items; half as many again as there are items saves
+     * misses where the index has room for them. */
     atomic_store_explicit(&index->ghost_window,
-                          segment_sum(thread->engine, SEGMENT_COUNT_items) / 10 * 9,
+                          segment_sum(thread->engine, SEGMENT_COUNT_items) / 2 * 3,
                           memory_order_relaxed);
 }
 
