@@ -473,7 +473,7 @@ static bool read_some(struct bench_lane *lane, struct bench_conn *conn, struct b
         struct bench_request *request = &ring[conn->head];
         size_t consumed = 0;
 
-        if (lane->plain.is_on && read_gets(lane, conn, request, &rest, now_ns)) {
+        if (request->letters != 0 && read_gets(lane, conn, request, &rest, now_ns)) {
             continue;
         }
 
