@@ -13,6 +13,7 @@
 
 #define K16 "0123456789abcdef"
 #define O31 K16 "0123456789abcde"
+#define O32 K16 K16
 
 /* Exactly as long as it is, for the sanitizers to look on. */
 static char *copy_of(const char *line, size_t size)
@@ -145,11 +146,11 @@ static void an_mg_is_its_line(void **state)
         "mg k v\n",
         "mg k N0 v\r\n",
         "mg k x\r\n",
-        "mg k O" O31 "1\r\n",
+        ("mg k O" O32 "\r\n"),
         "mg k Oa O\r\n",
         "mg k Oa\tb\r\n",
         "mg k \xf6\r\n",
-        "mg " K250 "1\r\n",
+        ("mg " K250 "1\r\n"),
         "md k q\r\n",
         "mg k M\r\n",
         "mg k v\r\r\n",

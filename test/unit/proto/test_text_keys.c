@@ -247,13 +247,13 @@ static enum proto_parse parse_sizes(size_t count, const int *sizes, const char *
 
 static void a_long_key_is_found_among_any(void **state)
 {
-    static const int SIZES[] = {1, 124, 125, 249, 250, 251};
-    enum { SIZE_COUNT = sizeof(SIZES) / sizeof(SIZES[0]) };
+    static const int choices[] = {1, 124, 125, 249, 250, 251};
+    enum { CHOICE_COUNT = sizeof(choices) / sizeof(choices[0]) };
 
     (void)state;
-    for (size_t i = 0; i < SIZE_COUNT * SIZE_COUNT * SIZE_COUNT; i++) {
-        const int sizes[] = {SIZES[i % SIZE_COUNT], SIZES[i / SIZE_COUNT % SIZE_COUNT],
-                             SIZES[i / SIZE_COUNT / SIZE_COUNT]};
+    for (size_t i = 0; i < CHOICE_COUNT * CHOICE_COUNT * CHOICE_COUNT; i++) {
+        const int sizes[] = {choices[i % CHOICE_COUNT], choices[i / CHOICE_COUNT % CHOICE_COUNT],
+                             choices[i / CHOICE_COUNT / CHOICE_COUNT]};
         const bool is_long = sizes[0] > 250 || sizes[1] > 250 || sizes[2] > 250;
 
         assert_int_equal(parse_sizes(3, sizes, " "), is_long ? PROTO_BAD : PROTO_DONE);

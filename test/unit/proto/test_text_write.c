@@ -78,7 +78,7 @@ static void check_hit(struct base_slice key, uint32_t client_flags, struct base_
 
 static void hits_are_flat(void **state)
 {
-    static const struct base_slice LAST = {"\r\nEND\r\n", 7};
+    static const struct base_slice last = {"\r\nEND\r\n", 7};
     const uint64_t cas = 3;
 
     (void)state;
@@ -86,9 +86,9 @@ static void hits_are_flat(void **state)
               "VALUE key 0 4\r\na\r\nb\r\n");
     check_hit(BASE_SLICE("key"), 7, BASE_SLICE(""), &cas, BASE_SLICE("\r\n"),
               "VALUE key 7 0 3\r\n\r\n");
-    check_hit(BASE_SLICE(K250), 0, BASE_SLICE("v"), NULL, LAST,
+    check_hit(BASE_SLICE(K250), 0, BASE_SLICE("v"), NULL, last,
               "VALUE " K250 " 0 1\r\nv\r\nEND\r\n");
-    check_hit(BASE_SLICE("k"), 0, BASE_SLICE(K250 K250 K250 K250), NULL, LAST,
+    check_hit(BASE_SLICE("k"), 0, BASE_SLICE(K250 K250 K250 K250), NULL, last,
               "VALUE k 0 1000\r\n" K250 K250 K250 K250 "\r\nEND\r\n");
 }
 
