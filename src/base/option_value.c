@@ -181,6 +181,9 @@ static bool set_choice(const struct base_option *row, const char *text, void *ta
             return true;
         }
     }
+    if (row->complaint != NULL) {
+        return complain(row, text, "", error);
+    }
     (void)snprintf(error, BASE_OPTION_ERROR_MAX, "'%s' is not one of %s", text, row->choices);
     return false;
 }

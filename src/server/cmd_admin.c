@@ -13,6 +13,7 @@
 #include "proto/text.h"
 #include "server/command.h"
 #include "server/conn.h"
+#include "server/tls.h"
 #include "server/upkeep.h"
 
 enum {
@@ -208,7 +209,17 @@ enum server_done server_cmd_extstore(struct server_call *call)
 
 enum server_done server_cmd_refresh_certs(struct server_call *call)
 {
-    return server_reply_error(call, PROTO_ERROR_UNKNOWN);
+    struct server_tls *tls = call->worker->server->tls;
+    char why[NET_TLS_WHY_MAX + 2];
+    if (tls == NULL) {
+        return server_reply_error(call, PROTO_ERROR_UNKNOWN);
+    }
+    if (server_tls_reload(tls, why)) {
+        return server_reply_status(call, PROTO_STATUS_OK);
+    }
+    const size_t size = strlen(why);
+    memcpy(why + size, "\r\n", 2);
+    return server_reply_text(call, (struct base_slice){why, size + 2});
 }
 
 enum server_done server_cmd_misbehave(struct server_call *call)

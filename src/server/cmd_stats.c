@@ -18,6 +18,7 @@
 #include "server/command.h"
 #include "server/conns.h"
 #include "server/prefix.h"
+#include "server/tls.h"
 #include "server/watch.h"
 
 enum {
@@ -102,6 +103,29 @@ static void emit_process(struct server_call *call)
                 (long)usage.ru_stime.tv_usec);
 }
 
+#define TLS_COUNTERS(DO)                                                                           \
+    DO(tls_handshakes)                                                                             \
+    DO(tls_resumed)                                                                                \
+    DO(tls_kernel)                                                                                 \
+    DO(tls_errors)                                                                                 \
+    DO(tls_handshake_errors)                                                                       \
+    DO(tls_handshake_timeouts)                                                                     \
+    DO(tls_handshake_evictions)
+
+static void sum_tls(struct server_loop_sums *sums, const struct net_loop_counters *counters)
+{
+#define ADD(name) sums->name += atomic_load_explicit(&counters->name, memory_order_relaxed);
+    TLS_COUNTERS(ADD)
+#undef ADD
+}
+
+static void subtract_tls(struct server_loop_sums *sums, const struct server_loop_sums *since)
+{
+#define SUBTRACT(name) sums->name -= since->name;
+    TLS_COUNTERS(SUBTRACT)
+#undef SUBTRACT
+}
+
 /* Since the server began. */
 static struct server_loop_sums sum_loops(const struct server *server)
 {
@@ -118,6 +142,7 @@ static struct server_loop_sums sum_loops(const struct server *server)
         sums.paused += atomic_load_explicit(&counters->paused, memory_order_relaxed);
         sums.waits += atomic_load_explicit(&counters->waits, memory_order_relaxed);
         sums.oom += atomic_load_explicit(&counters->buffer_oom, memory_order_relaxed);
+        sum_tls(&sums, counters);
     }
     return sums;
 }
@@ -135,6 +160,7 @@ static struct server_loop_sums sum_loops_since(struct server *server)
     sums.paused -= since.paused;
     sums.waits -= since.waits;
     sums.oom -= since.oom;
+    subtract_tls(&sums, &since);
     return sums;
 }
 
@@ -219,6 +245,35 @@ static void emit_limits(struct server_call *call, const struct server_loop_sums 
     emit_u64(call, "conn_yields", SERVER_SUM(server, conn_yields));
 }
 
+/* memcached's, in its order, then ours; only with -Z. */
+static void emit_tls(struct server_call *call, const struct server_loop_sums *sums)
+{
+    struct server *server = call->worker->server;
+    if (server->tls == NULL) {
+        return;
+    }
+    if (server->config->tls_session_cache) {
+        emit_u64(call, "ssl_new_sessions", sums->tls_handshakes - sums->tls_resumed);
+    }
+    emit_u64(call, "ssl_handshake_errors", sums->tls_handshake_errors);
+    emit_u64(call, "ssl_proto_errors", sums->tls_errors);
+    emit_u64(call, "time_since_server_cert_refresh", server_tls_age_s(server->tls));
+}
+
+static void emit_own_tls(struct server_call *call, const struct server_loop_sums *sums)
+{
+    struct server *server = call->worker->server;
+    if (server->tls == NULL) {
+        return;
+    }
+    emit_u64(call, "tls_handshakes", sums->tls_handshakes);
+    emit_u64(call, "tls_resumed", sums->tls_resumed);
+    emit_u64(call, "tls_kernel", sums->tls_kernel);
+    emit_u64(call, "tls_handshake_timeouts", sums->tls_handshake_timeouts);
+    emit_u64(call, "tls_handshake_evictions", sums->tls_handshake_evictions);
+    emit_format(call, "tls_certificate_expires", "%" PRId64, server_tls_valid_until_s(server->tls));
+}
+
 /* What memcached does not count. */
 static void emit_own(struct server_call *call, const struct server_loop_sums *sums)
 {
@@ -229,6 +284,7 @@ static void emit_own(struct server_call *call, const struct server_loop_sums *su
     emit_u64(call, "loop_turns", sums->waits);
     emit_u64(call, "output_lent_copied", sums->lent_copied);
     emit_u64(call, "output_paused", sums->paused);
+    emit_own_tls(call, sums);
 #define EMIT(name) emit_u64(call, #name, SERVER_SUM(server, name))
     EMIT(errors_client);
     EMIT(errors_server);
@@ -253,6 +309,7 @@ static enum server_done emit_general(struct server_call *call)
     emit_commands(call);
     emit_limits(call, &sums);
     server_watch_stats(server, emit_pair, call);
+    emit_tls(call, &sums);
     server->engine_ops->stats(server->engine, LARDER_STATS_GENERAL, server_now_s(call->worker),
                               emit_pair, call);
     emit_own(call, &sums);

@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "base/limits.h"
@@ -114,6 +115,24 @@ static bool check_without_effect(const struct server_config *config, FILE *err)
     return true;
 }
 
+/* Who names a certificate wants TLS; to serve without it would be a bad surprise. */
+static bool check_tls(const struct server_config *config, FILE *err)
+{
+    if (config->tls_enabled && config->tcp_port == 0) {
+        (void)fprintf(err, "ERROR: You cannot enable SSL without a TCP port.\n");
+        return false;
+    }
+    for (size_t i = 0; i < ROW_COUNT && !config->tls_enabled; i++) {
+        if (strncmp(rows[i].name, "ssl_", 4) == 0 &&
+            base_option_is_given(&config->options, rows[i].name)) {
+            (void)fprintf(err, "option -o %s: needs -Z, without which there is no TLS\n",
+                          rows[i].name);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What would promise a way in that is not there. */
 static void warn_access(const struct server_config *config, FILE *err)
 {
@@ -178,7 +197,8 @@ enum server_config_result server_config_parse(struct server_config *config, int 
         (void)fprintf(err, "WARNING: Setting a high number of worker threads is not recommended.\n"
                            " Set this value to the number of cores in your machine or less.\n");
     }
-    if (!check_sizes(config, err) || !check_without_effect(config, err)) {
+    if (!check_sizes(config, err) || !check_without_effect(config, err) ||
+        !check_tls(config, err)) {
         *ret_status = EX_USAGE;
         return SERVER_CONFIG_EXIT;
     }

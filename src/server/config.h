@@ -22,6 +22,14 @@
 #define SERVER_NAME    "larderd"
 #define SERVER_VERSION "0.1.0"
 
+/* In the order of config.def's choices. */
+enum server_tls_verify {
+    SERVER_TLS_VERIFY_NONE,
+    SERVER_TLS_VERIFY_REQUEST,
+    SERVER_TLS_VERIFY_REQUIRE,
+    SERVER_TLS_VERIFY_ONCE,
+};
+enum server_tls_key { SERVER_TLS_KEY_1, SERVER_TLS_KEY_2, SERVER_TLS_KEY_PEM, SERVER_TLS_KEY_DER };
 /* In the order of config.def's choices for -B. */
 enum server_protocol { SERVER_PROTOCOL_AUTO, SERVER_PROTOCOL_ASCII, SERVER_PROTOCOL_BINARY };
 
@@ -53,6 +61,17 @@ struct server_config {
         connections_fast; /* over connections_max: true: tell the client and close; false: stop accepting */
     uint32_t idle_timeout_s; /* close a client that said nothing for so long; 0: never */
     enum net_loop_kind loop;
+
+    /* TLS: tls.c */
+    bool tls_enabled;
+    const char *tls_chain_path, *tls_key_path, *tls_ca_path, *tls_ciphers; /* NULL: not given */
+    enum server_tls_verify tls_verify;
+    enum server_tls_key tls_key_format;
+    enum net_tls_version tls_version_min;
+    bool tls_session_cache, tls_kernel;
+    uint32_t tls_record_size;         /* bytes */
+    uint32_t tls_handshake_timeout_s; /* >= 1 */
+    uint32_t tls_handshake_max;       /* over all workers; 0: a quarter of connections_max */
 
     /* storage */
     const char *engine;     /* "name" or "path.so", then optionally ":option=value,..." */

@@ -29,6 +29,7 @@
 #include "server/command.h"
 #include "server/dump.h"
 #include "server/parked.h"
+#include "server/tls.h"
 #include "server/upload.h"
 #include "server/watch.h"
 
@@ -560,6 +561,26 @@ static void on_drained(struct net_stream *stream)
 
 /* ---- life ---- */
 
+/* Who it is, for the log; the rest is counted by the loop. */
+static void on_secured(struct net_stream *stream)
+{
+    const struct server_conn *conn = conn_of(stream);
+    const char *subject = net_stream_tls_subject(stream);
+    base_log(BASE_LOG_DEBUG, "connection %llu: %s, certificate of the client: %s",
+             (unsigned long long)conn->id, net_stream_tls_version(stream),
+             subject == NULL ? "none" : subject);
+}
+
+static void tls_failed(const struct server_conn *conn)
+{
+    char why[NET_TLS_WHY_MAX];
+    (void)net_stream_tls_error(&conn->stream, why);
+    base_log(BASE_LOG_NOTICE, "connection %llu: TLS: %s", (unsigned long long)conn->id, why);
+    if (server_watched(conn->worker->server, SERVER_WATCH_CONNEVENTS)) {
+        server_watch_tls_error(conn, why);
+    }
+}
+
 static void on_close(struct net_stream *stream, enum net_close_reason reason, int error)
 {
     struct server_conn *conn = conn_of(stream);
@@ -568,6 +589,9 @@ static void on_close(struct net_stream *stream, enum net_close_reason reason, in
     if (error != 0 && error != ECONNRESET && error != EPIPE) {
         base_log(BASE_LOG_NOTICE, "connection %llu: closed: %s", (unsigned long long)conn->id,
                  strerrordesc_np(error));
+    }
+    if (reason == NET_CLOSE_TLS) {
+        tls_failed(conn);
     }
     if (reason == NET_CLOSE_NO_MEMORY) {
         SERVER_COUNT(worker, conn_no_memory);
@@ -599,8 +623,24 @@ static const struct net_stream_handler handler = {
     .on_data = on_data,
     .on_received = on_received,
     .on_drained = on_drained,
+    .on_secured = on_secured,
     .on_close = on_close,
 };
+
+static int open_stream(struct server_conn *conn, int fd)
+{
+    const struct server *server = conn->worker->server;
+    const enum server_listener_tls mode = conn->listener->tls;
+    struct net_loop *loop = conn->worker->loop;
+    if (mode == SERVER_LISTENER_PLAIN) {
+        return net_stream_open(loop, &conn->stream, fd, &handler);
+    }
+    struct net_tls *tls = server_tls_get(server->tls);
+    int result = net_stream_open_tls(loop, &conn->stream, fd, &handler, tls,
+                                     server_tls_verify(server->config, mode));
+    net_tls_put(&tls);
+    return result;
+}
 
 int server_conn_open(struct server_worker *worker, const struct server_listener *from, int fd,
                      const struct net_address *peer)
@@ -618,7 +658,7 @@ int server_conn_open(struct server_worker *worker, const struct server_listener 
     conn->id = atomic_fetch_add_explicit(&worker->server->conn_ids, 1, memory_order_relaxed) + 1;
     conn->last_command_s = server_now_s(worker);
     net_sock_tune(fd);
-    int result = net_stream_open(worker->loop, &conn->stream, fd, &handler);
+    int result = open_stream(conn, fd);
     if (result != 0) {
         close(fd);
         free(conn);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Where to listen. The list's grammar is memcached's; of its prefixes `proto` means nothing while
- * there is one protocol to speak, tags are names for a proxy, and the TLS ones are refused.
+ * Where to listen. The list's grammar is memcached's; of its prefixes `proto` means nothing
+ * while every port speaks whatever its client does, and tags are names for a proxy.
  */
 #include "server/listener.h"
 
@@ -52,6 +52,28 @@ static bool take_bracketed(struct base_slice *text, const char *prefix, struct b
     }
     *text = skip(rest, used + 1);
     return true;
+}
+
+/* notls:, btls: or mtls: off the front of *text. */
+static void take_mode(struct base_slice *text, struct server_listener_address *address)
+{
+    static const struct {
+        const char *prefix;
+        enum server_listener_tls tls;
+    } modes[] = {{"notls:", SERVER_LISTENER_PLAIN},
+                 {"btls:", SERVER_LISTENER_BTLS},
+                 {"mtls:", SERVER_LISTENER_MTLS}};
+
+    address->has_mode = false;
+    address->tls = SERVER_LISTENER_PLAIN;
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        if (starts_with(*text, modes[i].prefix)) {
+            *text = skip(*text, strlen(modes[i].prefix));
+            address->has_mode = true;
+            address->tls = modes[i].tls;
+            return;
+        }
+    }
 }
 
 static const char *take_protocol(struct base_slice *text)
@@ -124,9 +146,7 @@ const char *server_listener_parse(struct base_slice text, uint16_t default_port,
     int32_t number = default_port;
     const char *wrong;
 
-    if (starts_with(text, "notls:") || starts_with(text, "btls:") || starts_with(text, "mtls:")) {
-        return "notls, btls and mtls are valid only when TLS is enabled";
-    }
+    take_mode(&text, ret_address);
     if ((wrong = take_protocol(&text)) != NULL || (wrong = take_tag(&text)) != NULL ||
         (wrong = split_port(text, &host, &port)) != NULL) {
         return wrong;
@@ -155,7 +175,8 @@ struct address_list {
 };
 
 /* A place that was named before is passed over: a second listener on it could only fail. */
-static const char *add_address(struct address_list *list, struct base_slice text, uint16_t port)
+static const char *add_address(const struct server_config *config, struct address_list *list,
+                               struct base_slice text, uint16_t port)
 {
     struct server_listener_address address;
     const char *wrong = server_listener_parse(text, port, &address);
@@ -163,9 +184,15 @@ static const char *add_address(struct address_list *list, struct base_slice text
     if (wrong != NULL) {
         return wrong;
     }
+    if (address.has_mode && !config->tls_enabled) {
+        return "notls, btls and mtls are valid only when TLS is enabled";
+    }
+    if (!address.has_mode && config->tls_enabled) {
+        address.tls = SERVER_LISTENER_TLS;
+    }
     for (size_t i = 0; i < list->count; i++) {
         if (list->items[i].port == address.port && strcmp(list->items[i].host, address.host) == 0) {
-            return NULL;
+            return list->items[i].tls == address.tls ? NULL : "the same place with and without TLS";
         }
     }
     if (list->count == SERVER_LISTENER_MAX) {
@@ -185,7 +212,7 @@ static int read_list(const struct server_config *config, struct address_list *li
         while (*text != '\0') {
             const size_t size = strcspn(text, ",;");
             const char *wrong =
-                size == 0 ? NULL : add_address(list, (struct base_slice){text, size}, port);
+                size == 0 ? NULL : add_address(config, list, (struct base_slice){text, size}, port);
 
             if (wrong != NULL) {
                 base_log(BASE_LOG_ERROR, "option -l: '%.*s': %s", (int)size, text, wrong);
@@ -195,7 +222,8 @@ static int read_list(const struct server_config *config, struct address_list *li
         }
     }
     if (list->count == 0) {
-        list->items[list->count++] = (struct server_listener_address){.port = port};
+        list->items[list->count++] = (struct server_listener_address){
+            .port = port, .tls = config->tls_enabled ? SERVER_LISTENER_TLS : SERVER_LISTENER_PLAIN};
     }
     return 0;
 }
@@ -224,7 +252,8 @@ static int open_address(const struct server_config *config,
         return EX_OSERR;
     }
     for (int i = 0; i < opened; i++) {
-        listeners->items[listeners->count++] = (struct server_listener){.fd = fds[i]};
+        listeners->items[listeners->count++] =
+            (struct server_listener){.fd = fds[i], .tls = address->tls};
     }
     return 0;
 }
@@ -302,6 +331,13 @@ static int open_ports(const struct server_config *config, struct server_listener
     return 0;
 }
 
+static bool is_tcp(int fd)
+{
+    struct net_address address;
+
+    return net_sock_name(fd, &address) == 0 && address.storage.ss_family != AF_UNIX;
+}
+
 int server_listener_open_tcp(const struct server_config *config, struct server_listeners *listeners)
 {
     const char *port_file = secure_getenv("MEMCACHED_PORT_FILENAME");
@@ -312,7 +348,10 @@ int server_listener_open_tcp(const struct server_config *config, struct server_l
         return 0;
     }
     for (int i = 0; i < activated; i++) {
-        listeners->items[listeners->count++] = (struct server_listener){.fd = fds[i]};
+        listeners->items[listeners->count++] = (struct server_listener){
+            .fd = fds[i],
+            .tls = is_tcp(fds[i]) && config->tls_enabled ? SERVER_LISTENER_TLS
+                                                         : SERVER_LISTENER_PLAIN};
     }
     if (activated == 0 && open_ports(config, listeners) != 0) {
         return EX_OSERR;

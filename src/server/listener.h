@@ -8,6 +8,7 @@
 #ifndef LARDER_SERVER_LISTENER_H
 #define LARDER_SERVER_LISTENER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,9 +21,18 @@ enum {
     SERVER_LISTENER_HOST_MAX = 256, /* bytes of a host name, its NUL included; DNS allows 253 */
 };
 
+/* What is spoken there. */
+enum server_listener_tls {
+    SERVER_LISTENER_PLAIN, /* no TLS; notls: */
+    SERVER_LISTENER_TLS,   /* TLS as -o ssl_verify_mode says */
+    SERVER_LISTENER_BTLS,  /* btls: TLS, and clients are not asked for certificates */
+    SERVER_LISTENER_MTLS,  /* mtls: TLS, and clients have to show a certificate */
+};
+
 /* A socket that is listened on, and what its clients have in common. */
 struct server_listener {
     int fd;
+    enum server_listener_tls tls;
 };
 
 /* Zero-initialise. */
@@ -37,10 +47,12 @@ struct server_listeners {
 struct server_listener_address {
     char host[SERVER_LISTENER_HOST_MAX]; /* empty: every interface */
     uint16_t port;                       /* 0: any free one */
+    bool has_mode;                       /* it says which mode: */
+    enum server_listener_tls tls;        /* PLAIN if it does not */
 };
 
 /*
- * Read [proto[ascii]:][tag_name_:]host[:port]; IPv6 addresses with a port are written [v6]:port,
+ * Read [notls:|btls:|mtls:][proto[ascii]:][tag_name_:]host[:port]; IPv6 addresses with a port are written [v6]:port,
  * `*` is every interface. Without a port it is default_port. Returns NULL, or what is wrong.
  */
 BASE_MUST_USE const char *server_listener_parse(struct base_slice text, uint16_t default_port,

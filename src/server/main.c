@@ -17,6 +17,7 @@
 #include "server/privilege.h"
 #include "server/server.h"
 #include "server/signal.h"
+#include "server/tls.h"
 
 /* Ports below 1024 need root; a UNIX socket is to belong to the user. */
 static int open_sockets(const struct server_config *config, const struct server_identity *identity,
@@ -64,7 +65,7 @@ static void log_end(void)
 }
 
 static int serve(const struct server_config *config, struct server_listeners *listeners,
-                 struct server_daemon *daemon)
+                 struct server_daemon *daemon, struct server_tls *tls)
 {
     struct server *server = NULL;
     int status = server_create(config, &server) != 0 ? EXIT_FAILURE : hand_over(server, listeners);
@@ -72,6 +73,7 @@ static int serve(const struct server_config *config, struct server_listeners *li
     if (status == 0) {
         int error;
 
+        server_use_tls(server, tls);
         server_daemon_ready(config, daemon);
         server_signal_attach(server);
         error = server_run(server);
@@ -92,24 +94,30 @@ static int run(const struct server_config *config)
     struct server_daemon daemon = SERVER_DAEMON_NONE;
     struct server_listeners listeners = {.count = 0};
     struct server_identity identity;
+    struct server_tls *tls = NULL;
     int status = server_privilege_prepare(config, &identity);
     int error;
 
+    if (status == 0) {
+        status = server_tls_create(config, &tls); /* as root, and before the terminal is gone */
+    }
     if (status != 0) {
         return status;
     }
     error = server_daemon_detach(config, &daemon);
     if (error != 0) {
+        server_tls_destroy(&tls);
         base_log(BASE_LOG_ERROR, "option -d: cannot become a daemon: %s", strerrordesc_np(-error));
         return EXIT_FAILURE;
     }
     server_signal_install();
     status = open_sockets(config, &identity, &listeners);
     if (status == 0) {
-        status = serve(config, &listeners, &daemon);
+        status = serve(config, &listeners, &daemon, tls);
     }
     server_listener_close(&listeners);
     server_daemon_end(config, &daemon);
+    server_tls_destroy(&tls);
     return status;
 }
 

@@ -20,6 +20,7 @@
 #include "server/prefix.h"
 #include "server/sandbox.h"
 #include "server/server_priv.h"
+#include "server/tls.h"
 #include "server/upkeep.h"
 #include "server/watch.h"
 #include "server/worker.h"
@@ -279,11 +280,21 @@ int server_listen(struct server *server, const struct server_listener *listener)
     return 0;
 }
 
+void server_use_tls(struct server *server, struct server_tls *tls)
+{
+    CHECK_OBJ(server, SERVER_MAGIC);
+    server->tls = tls;
+}
+
 /* SIGHUP: everything that was read from files, again. On the main thread; each says what it did. */
 static void reload(struct server *server)
 {
-    (void)server;
-    base_log(BASE_LOG_ERROR, "SIGHUP: there is nothing to reload");
+    char why[NET_TLS_WHY_MAX];
+    if (server->tls == NULL) {
+        base_log(BASE_LOG_ERROR, "SIGHUP: there is nothing to reload");
+        return;
+    }
+    (void)!server_tls_reload(server->tls, why); /* says itself how it went */
 }
 
 static void wait_for_stop(struct server *server)

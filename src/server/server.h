@@ -15,6 +15,7 @@
 struct server;
 struct server_config;
 struct server_listener;
+struct server_tls;
 
 /*
  * Open the engine and make the workers; no thread runs yet. `config` is borrowed for the server's
@@ -26,6 +27,8 @@ BASE_MUST_USE int server_create(const struct server_config *config, struct serve
  * server_run(). Returns 0 or -errno.
  */
 BASE_MUST_USE int server_listen(struct server *server, const struct server_listener *listener);
+/* For listeners with TLS: the certificates (borrowed for the server's life). Before server_run(). */
+void server_use_tls(struct server *server, struct server_tls *tls);
 /* Start the threads and wait until server_stop(). Returns 0, or -errno when a thread cannot start. */
 BASE_MUST_USE int server_run(struct server *server);
 /*

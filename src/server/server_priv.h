@@ -63,6 +63,8 @@ struct server_counters {
 /* Sums over the workers' loops, of what `stats` shows of them. */
 struct server_loop_sums {
     uint64_t bytes_in, bytes_out, oom, lent_copied, paused, waits;
+    uint64_t tls_handshakes, tls_resumed, tls_kernel, tls_errors;
+    uint64_t tls_handshake_errors, tls_handshake_timeouts, tls_handshake_evictions;
     uint64_t blocks_used, blocks_idle; /* as of the loops' last ticks */
 };
 
@@ -116,6 +118,7 @@ struct server {
     uint32_t listener_count;
     struct server_watch *watch;       /* who follows what happens; watch.c */
     struct server_prefixes *prefixes; /* stats detail; prefix.c */
+    struct server_tls *tls;           /* borrowed; NULL: none; tls.c */
 
     /* shared by all threads */
     struct base_clock clock;

@@ -364,6 +364,13 @@ void server_watch_conn_opened(const struct server_conn *conn)
     report(conn->worker->server->watch, SERVER_WATCH_CONNEVENTS, line);
 }
 
+void server_watch_tls_error(const struct server_conn *conn, const char *why)
+{
+    char line[LINE_MAX_SIZE];
+    (void)snprintf(line, sizeof(line), "type=conntlserr fd=%d msg=%.256s", conn->closed_fd, why);
+    report(conn->worker->server->watch, SERVER_WATCH_CONNEVENTS, line);
+}
+
 void server_watch_conn_closed(const struct server_conn *conn, enum net_close_reason reason)
 {
     char line[LINE_MAX_SIZE];
@@ -373,7 +380,8 @@ void server_watch_conn_closed(const struct server_conn *conn, enum net_close_rea
         why = "idle_timeout";
     } else if (atomic_load(&conn->worker->server->stopping) != SERVER_RUNS) {
         why = "shutdown";
-    } else if (reason == NET_CLOSE_ERROR || reason == NET_CLOSE_NO_MEMORY || conn->cut_off) {
+    } else if (reason == NET_CLOSE_ERROR || reason == NET_CLOSE_TLS ||
+               reason == NET_CLOSE_NO_MEMORY || conn->cut_off) {
         why = "error";
     }
     peer_text(conn, peer, sizeof(peer));

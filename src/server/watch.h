@@ -47,6 +47,7 @@ void server_watch_store(struct server_call *call, enum proto_status status, enum
                         uint32_t expires_at_s);
 void server_watch_delete(struct server_call *call, uint64_t value_size);
 void server_watch_conn_opened(const struct server_conn *conn);
+void server_watch_tls_error(const struct server_conn *conn, const char *why);
 void server_watch_conn_closed(const struct server_conn *conn, enum net_close_reason reason);
 /* larder_host.event(): the engine dropped an item. Any thread, inside the engine. */
 void server_watch_engine(struct server *server, enum larder_event what,

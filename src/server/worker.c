@@ -22,6 +22,8 @@
 #include "server/conn.h"
 #include "server/parked.h"
 
+enum { HANDSHAKES_MIN = 16 /* under way on a worker, unless somebody asked for less */ };
+
 /* ---- the turn ---- */
 
 static void after_wait(void *context)
@@ -114,11 +116,13 @@ static void set_accepting(struct server_worker *worker, bool on)
 }
 
 /* Over the limit: say so and hang up (maxconns_fast). */
-static void reject(struct server_worker *worker, int fd)
+static void reject(struct server_worker *worker, const struct server_listener *from, int fd)
 {
     struct base_slice line = proto_error_line(PROTO_ERROR_TOO_MANY_CONNECTIONS);
     SERVER_COUNT(worker, conn_rejected);
-    (void)!write(fd, line.data, line.size);
+    if (from->tls == SERVER_LISTENER_PLAIN) { /* others would have to shake hands first */
+        (void)!write(fd, line.data, line.size);
+    }
     close(fd);
 }
 
@@ -131,7 +135,7 @@ static void on_accept(void *arg, int fd, const struct net_address *peer)
     uint32_t open_count = atomic_fetch_add_explicit(&server->conn_count, 1, memory_order_relaxed);
     if (open_count >= server->conn_max && fast) {
         atomic_fetch_sub_explicit(&server->conn_count, 1, memory_order_relaxed);
-        reject(worker, fd);
+        reject(worker, accepting->from, fd);
         return;
     }
     struct server_worker *to = least_loaded(worker);
@@ -192,6 +196,16 @@ void server_worker_obey_limit(struct server_worker *worker)
 
 /* ---- life ---- */
 
+/* This worker's share of the hand-shakes that may be under way. */
+static uint32_t handshake_max(const struct server *server)
+{
+    const uint32_t workers = server->config->worker_count;
+    const uint32_t given = server->config->tls_handshake_max;
+    const uint32_t share = (given > 0 ? given : server->conn_max / 4) / workers;
+    const uint32_t least = given > 0 ? 1 : HANDSHAKES_MIN;
+    return share > least ? share : least;
+}
+
 int server_worker_init(struct server_worker *worker, struct server *server, uint32_t index)
 {
     worker->magic = SERVER_WORKER_MAGIC;
@@ -206,6 +220,8 @@ int server_worker_init(struct server_worker *worker, struct server *server, uint
         .kind = server->config->loop,
         .output_max = SERVER_OUTPUT_MAX,
         .receive_size = SERVER_RECEIVE_SIZE,
+        .handshake_timeout_ms = server->config->tls_handshake_timeout_s * 1000,
+        .handshake_max = handshake_max(server),
         .callbacks = {.after_wait = after_wait, .before_wait = before_wait, .on_tick = on_tick},
         .context = worker,
     };

@@ -64,12 +64,13 @@ def scratch(folder, program):
 
 def run(name, program, timeout_s=TIMEOUT_S):
     """Run one test. Returns (failing assertions as in upstream.txt, output)."""
+    environment = {**os.environ, **({"SSL_TEST": "1"} if name.startswith("ssl_") else {})}
     with tempfile.TemporaryDirectory(prefix="larder-upstream-") as folder:
         scratch(folder, program)
         process = subprocess.Popen(["perl", "-It/lib", f"t/{name}"], cwd=folder, text=True,
                                    errors="replace", stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                   start_new_session=True)
+                                   start_new_session=True, env=environment)
         try:
             output, _ = process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired:

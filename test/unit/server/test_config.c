@@ -305,12 +305,40 @@ static void wrong_lines_fail_as_in_memcached(void **state)
     assert_failures(failures, sizeof failures / sizeof failures[0]);
 }
 
+/* memcached's checks of the TLS options, and its words. */
+static void tls_options(void **state)
+{
+    static const struct failure failures[] = {
+        {"-Z -p 0", EX_USAGE, "You cannot enable SSL without a TCP port."},
+        {"-Z -o ssl_verify_mode=4", EX_USAGE, "Invalid ssl_verify_mode."},
+        {"-Z -o ssl_verify_mode=x", EX_USAGE, "Invalid ssl_verify_mode."},
+        {"-Z -o ssl_min_version=4", EX_USAGE, "Invalid ssl_min_version."},
+        {"-Z -o ssl_keyformat=ENGINE", EX_USAGE, "could not parse argument to ssl_keyformat"},
+        {"-Z -o ssl_wbuf_size=0", EX_USAGE, "ssl_wbuf_size"},
+        {"-Z -o ssl_wbuf_size=big", EX_USAGE, "ssl_wbuf_size"},
+        {"-Z -o ssl_chain_cert", EX_USAGE, "ssl_chain_cert"},
+        {"-Z -o tls_handshake_timeout=0", EXIT_FAILURE, "tls_handshake_timeout"},
+    };
+    struct run run;
+
+    (void)state;
+    assert_failures(failures, sizeof failures / sizeof failures[0]);
+    run_init(&run, "-Z -o ssl_chain_cert=/c,ssl_key=/k,ssl_verify_mode=3,ssl_keyformat=DER"
+                   " -o ssl_min_version=3,ssl_wbuf_size=64,ssl_session_cache,ssl_kernel_tls");
+    assert_true(run.config.tls_enabled && run.config.tls_session_cache && run.config.tls_kernel);
+    assert_string_equal(run.config.tls_chain_path, "/c");
+    assert_string_equal(run.config.tls_key_path, "/k");
+    assert_int_equal(run.config.tls_verify, SERVER_TLS_VERIFY_ONCE);
+    assert_int_equal(run.config.tls_key_format, SERVER_TLS_KEY_DER);
+    assert_int_equal(run.config.tls_version_min, NET_TLS_1_3);
+    assert_int_equal(run.config.tls_record_size, 65536);
+    run_fini(&run);
+}
+
 /* Nobody runs unprotected, or without the storage he asked for, by surprise. */
 static void promises_that_cannot_be_kept_are_refused(void **state)
 {
     static const struct failure failures[] = {
-        {"-Z", EX_USAGE, "option -Z: This server is not built with TLS support"},
-        {"--enable-ssl", EX_USAGE, "TLS"},
         {"-S", EX_USAGE, "option -S: This server is not built with SASL support"},
         {"--enable-sasl", EX_USAGE, "SASL"},
         {"-Y /auth", EX_USAGE, "option -Y"},
@@ -395,7 +423,7 @@ static bool has_word(const char *text, const char *word)
 static void help_names_every_row_that_works(void **state)
 {
     /* memcached's test suite tries a feature when its word is in here. */
-    static const char *const absent[] = {"sasl", "ext_path", "proxy_config", "enable-ssl"};
+    static const char *const absent[] = {"sasl", "ext_path", "proxy_config"};
     size_t count;
     const struct base_option *rows = server_config_rows(&count);
     struct run run;
@@ -416,6 +444,7 @@ static void help_names_every_row_that_works(void **state)
         assert_null(strcasestr(run.out, absent[i]));
     }
     assert_non_null(strcasestr(run.out, "unix-socket"));
+    assert_non_null(strcasestr(run.out, "enable-ssl"));
     assert_non_null(strstr(run.out, "-m, --memory-limit=<num>  item memory in megabytes; k, m, g, "
                                     "t may follow (default: 64)\n"));
     run_fini(&run);
@@ -480,6 +509,7 @@ int main(void)
         cmocka_unit_test(fields_without_a_setting),
         cmocka_unit_test(everything_memcached_knows_is_accepted),
         cmocka_unit_test(wrong_lines_fail_as_in_memcached),
+        cmocka_unit_test(tls_options),
         cmocka_unit_test(promises_that_cannot_be_kept_are_refused),
         cmocka_unit_test(what_has_no_effect_is_named_once),
         cmocka_unit_test(many_threads_are_warned_of),

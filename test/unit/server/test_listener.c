@@ -60,6 +60,9 @@ static void addresses(void **state)
     assert_address("protocols.example", "protocols.example", 11211);
     assert_address("tags.example:7", "tags.example", 7);
     assert_address("mtlshost", "mtlshost", 11211);
+    assert_address("notls:host", "host", 11211);
+    assert_address("btls:proto[ascii]:[::1]:7", "::1", 7);
+    assert_address("mtls:*:7", "", 7);
 }
 
 static void wrong_addresses(void **state)
@@ -76,9 +79,7 @@ static void wrong_addresses(void **state)
         "[::1]7",
         "[::1]:7:8",
         "[]",
-        "notls:host",
-        "btls:host",
-        "mtls:host",
+        "notls:",
         "proto[binary]:host",
         "proto[proxy]:host",
         "proto[ascii:host",
