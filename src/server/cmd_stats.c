@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "proto/text.h"
+#include "server/auth.h"
 #include "server/cmd_dump.h"
 #include "server/command.h"
 #include "server/conns.h"
@@ -221,6 +222,8 @@ static void emit_commands(struct server_call *call)
     EMIT(touch_misses);
     EMIT(store_too_large);
     EMIT(store_no_memory);
+    EMIT(auth_cmds);
+    EMIT(auth_errors);
     if (server->config->idle_timeout_s > 0) {
         EMIT(idle_kicks);
     }
@@ -284,8 +287,13 @@ static void emit_own(struct server_call *call, const struct server_loop_sums *su
     emit_u64(call, "loop_turns", sums->waits);
     emit_u64(call, "output_lent_copied", sums->lent_copied);
     emit_u64(call, "output_paused", sums->paused);
+    emit_u64(call, "admin_connections", atomic_load(&server->admin_count));
+    server_auth_stats(server, emit_pair, call);
     emit_own_tls(call, sums);
 #define EMIT(name) emit_u64(call, #name, SERVER_SUM(server, name))
+    EMIT(admin_rejected);
+    EMIT(auth_forbidden);
+    EMIT(auth_limited);
     EMIT(errors_client);
     EMIT(errors_server);
     EMIT(bad_data_chunk);
@@ -347,8 +355,9 @@ static enum server_done emit_settings(struct server_call *call)
     emit(call, "detail_enabled", server_prefixes_on(server) ? "yes" : "no");
     emit(call, "hash_algorithm", "xxh3");
     /* Asked for by monitoring systems, which then leave out what belongs to them. */
-    emit(call, "auth_enabled_sasl", "no");
-    emit(call, "auth_enabled_ascii", "no");
+    emit(call, "auth_enabled_sasl", server->config->sasl_enabled ? "yes" : "no");
+    emit(call, "auth_enabled_ascii",
+         server->config->auth_path != NULL ? server->config->auth_path : "no");
     emit(call, "slab_reassign", "no");
     emit(call, "slab_automove", "0");
     emit(call, "lru_maintainer_thread", "no");

@@ -14,6 +14,7 @@
 #include "proto/binary.h"
 #include "proto/meta.h"
 #include "proto/text.h"
+#include "server/auth.h"
 #include "server/conn.h"
 #include "server/parked.h"
 
@@ -30,12 +31,6 @@ typedef enum server_done (*handler_fn)(struct server_call *call);
 static enum server_done run_get(struct server_call *call)
 {
     return call->request->dialect == PROTO_META ? server_cmd_meta_get(call) : server_cmd_get(call);
-}
-
-/* Without a log-in to offer memcached knows of none. */
-static enum server_done run_unknown(struct server_call *call)
-{
-    return server_reply_error(call, PROTO_ERROR_UNKNOWN);
 }
 
 static const handler_fn handlers[PROTO_OP_COUNT] = {
@@ -61,9 +56,9 @@ static const handler_fn handlers[PROTO_OP_COUNT] = {
     [PROTO_OP_REFRESH_CERTS] = server_cmd_refresh_certs,
     [PROTO_OP_DEBUGTIME] = server_cmd_debugtime,
     [PROTO_OP_MISBEHAVE] = server_cmd_misbehave,
-    [PROTO_OP_SASL_LIST] = run_unknown,
-    [PROTO_OP_SASL_AUTH] = run_unknown,
-    [PROTO_OP_SASL_STEP] = run_unknown,
+    [PROTO_OP_SASL_LIST] = server_cmd_sasl_list,
+    [PROTO_OP_SASL_AUTH] = server_cmd_sasl_auth,
+    [PROTO_OP_SASL_STEP] = server_cmd_sasl_step,
 };
 
 struct larder_key server_key(struct base_slice key)
@@ -77,6 +72,10 @@ enum server_done server_command_run(struct server_call *call)
     CHECK(call->request->op < PROTO_OP_COUNT);
     const bool resumes = server_parked_resumes(call->conn);
     if (BASE_LIKELY(!resumes)) {
+        enum server_done refused;
+        if (BASE_UNLIKELY(call->conn->limited) && !server_auth_allows(call, &refused)) {
+            return refused;
+        }
         call->conn->busy_count = 0;
         if (call->request->dialect == PROTO_META) {
             SERVER_COUNT(call->worker, cmd_meta);

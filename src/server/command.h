@@ -159,5 +159,9 @@ enum server_done server_cmd_debugtime(struct server_call *call);
 enum server_done server_cmd_misbehave(struct server_call *call);
 enum server_done server_cmd_lru_crawler(struct server_call *call); /* cmd_dump.c */
 enum server_done server_cmd_watch(struct server_call *call);       /* cmd_watch.c */
+/* cmd_auth.c */
+enum server_done server_cmd_sasl_list(struct server_call *call);
+enum server_done server_cmd_sasl_auth(struct server_call *call);
+enum server_done server_cmd_sasl_step(struct server_call *call);
 
 #endif

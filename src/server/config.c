@@ -133,6 +133,44 @@ static bool check_tls(const struct server_config *config, FILE *err)
     return true;
 }
 
+/* The ways to log in, and the protocols that have them: -Y is text's, -S is binary's. */
+static bool check_users(struct server_config *config, FILE *err)
+{
+    const bool is_protocol_given = base_option_is_given(&config->options, "protocol");
+
+    if (config->sasl_enabled && is_protocol_given &&
+        (config->protocol == SERVER_PROTOCOL_ASCII ||
+         (config->protocol == SERVER_PROTOCOL_AUTO && config->auth_path == NULL))) {
+        (void)fprintf(err, "ERROR: You cannot allow the ASCII protocol while using SASL.\n");
+        return false;
+    }
+    if (config->auth_path != NULL && is_protocol_given && !config->sasl_enabled &&
+        config->protocol != SERVER_PROTOCOL_ASCII) {
+        (void)fprintf(err, "ERROR: You cannot allow the BINARY protocol while using ascii"
+                           " authentication tokens.\n");
+        return false;
+    }
+    if (config->auth_path != NULL && config->sasl_enabled &&
+        config->protocol != SERVER_PROTOCOL_AUTO) {
+        (void)fprintf(err, "ERROR: -Y and -S together need both protocols: -B auto.\n");
+        return false;
+    }
+    if (config->udp_port != 0 && (config->auth_path != NULL || config->sasl_enabled)) {
+        (void)fprintf(err, "Cannot use UDP with authentication enabled (-U 0 to disable)\n");
+        return false;
+    }
+    if (config->rights_path != NULL && config->auth_path == NULL && !config->sasl_enabled) {
+        (void)fprintf(err, "option --rights-file: there are no users without -Y or -S\n");
+        return false;
+    }
+    if (config->auth_path != NULL && !config->sasl_enabled) {
+        config->protocol = SERVER_PROTOCOL_ASCII;
+    } else if (config->sasl_enabled && config->auth_path == NULL) {
+        config->protocol = SERVER_PROTOCOL_BINARY;
+    }
+    return true;
+}
+
 /* What would promise a way in that is not there. */
 static void warn_access(const struct server_config *config, FILE *err)
 {
@@ -198,7 +236,7 @@ enum server_config_result server_config_parse(struct server_config *config, int 
                            " Set this value to the number of cores in your machine or less.\n");
     }
     if (!check_sizes(config, err) || !check_without_effect(config, err) ||
-        !check_tls(config, err)) {
+        !check_tls(config, err) || !check_users(config, err)) {
         *ret_status = EX_USAGE;
         return SERVER_CONFIG_EXIT;
     }

@@ -81,6 +81,13 @@ struct server_config {
     bool cas;               /* false: `gets` shows no unique value */
     bool large_pages;       /* ask the kernel for huge pages */
 
+    /* who may come in: auth.c */
+    const char *auth_path;      /* -Y: user:password lines; NULL: nobody has to log in by text */
+    bool sasl_enabled;          /* -S: SASL in the binary protocol */
+    const char *rights_path;    /* what users may do; NULL: everything */
+    const char *admin_path;     /* UNIX socket of the administrators; NULL: none */
+    uint32_t auth_failures_max; /* of one address, at once and per minute; 0: any number */
+
     /* commands */
     bool shutdown_enabled; /* `shutdown` */
     bool flush_enabled;    /* `flush_all` */

@@ -24,6 +24,7 @@
 #include "proto/binary.h"
 #include "proto/plain.h"
 #include "proto/text.h"
+#include "server/auth.h"
 #include "server/batch.h"
 #include "server/binary.h"
 #include "server/command.h"
@@ -32,6 +33,7 @@
 #include "server/tls.h"
 #include "server/upload.h"
 #include "server/watch.h"
+#include "server/worker.h"
 
 enum {
     WAIT_FOR_VALUE_MAX =
@@ -269,6 +271,12 @@ static enum server_done run_one(struct server_conn *conn, struct server_batch *b
     return server_command_run(&call);
 }
 
+/* Between two requests. */
+static void next_request(struct server_conn *conn)
+{
+    conn->state = BASE_UNLIKELY(conn->limited) ? server_auth_between(conn) : SERVER_CONN_COMMAND;
+}
+
 /* The request in the last entry waits for its data block. Returns bytes consumed. */
 static size_t start_upload(struct server_conn *conn, struct server_batch *batch, const char *data,
                            size_t size)
@@ -278,6 +286,15 @@ static size_t start_upload(struct server_conn *conn, struct server_batch *batch,
     const size_t end = batch->ends[batch->count - 1];
     struct server_call call = {
         .conn = conn, .worker = conn->worker, .request = &entry->request, .key = *key};
+    enum server_done refused;
+    if (BASE_UNLIKELY(conn->limited) && !server_auth_allows(&call, &refused)) {
+        if (refused == SERVER_HANGUP) {
+            hang_up(conn);
+            return size;
+        }
+        begin_swallow(conn, entry->request.value_size + server_tail_size(&entry->request));
+        return end;
+    }
     if (server_item_too_large(conn->worker->server, entry->request.key.size,
                               entry->request.client_flags, entry->request.value_size)) {
         if (server_refuse_store(&call, PROTO_ERROR_TOO_LARGE) != SERVER_DONE) {
@@ -315,6 +332,12 @@ static size_t run_refused(struct server_conn *conn, struct server_batch *batch, 
 {
     struct server_call call = {
         .conn = conn, .worker = conn->worker, .request = &batch->entries[batch->count].request};
+    const bool is_login = batch->error == PROTO_ERROR_TOO_LARGE; /* of too many bytes */
+    if (BASE_UNLIKELY(conn->limited) && server_auth_is_stranger(conn) && !is_login) {
+        (void)server_reply_error(&call, PROTO_ERROR_UNAUTHENTICATED); /* all that it may know */
+        hang_up(conn);
+        return size;
+    }
     if (server_reply_error(&call, batch->error) != SERVER_DONE || batch->closes) {
         SERVER_COUNT(conn->worker, conn_cut_line);
         conn->cut_off = true;
@@ -373,6 +396,10 @@ static size_t run_ending(struct server_conn *conn, struct server_batch *batch, c
 static enum server_done run_some(struct server_conn *conn, struct server_batch *batch,
                                  uint32_t first, uint32_t count_max, uint32_t *ret_count)
 {
+    if (BASE_UNLIKELY(conn->limited)) { /* each at the gate */
+        *ret_count = 1;
+        return run_one(conn, batch, first);
+    }
     if (batch->kinds[first] == SERVER_KIND_SET) {
         if (server_sets_together(conn)) {
             const enum server_done done = server_cmd_sets(conn, batch, first, count_max, ret_count);
@@ -467,7 +494,7 @@ static size_t run_keys(struct server_conn *conn, const char *data, size_t size)
     if (!line->keys_continue) {
         free(conn->line);
         conn->line = NULL;
-        conn->state = SERVER_CONN_COMMAND;
+        next_request(conn);
     }
     return used;
 }
@@ -477,15 +504,21 @@ static size_t run_swallow(struct server_conn *conn, size_t size)
     size_t used = conn->swallow_size < size ? (size_t)conn->swallow_size : size;
     conn->swallow_size -= used;
     if (conn->swallow_size == 0) {
-        conn->state = SERVER_CONN_COMMAND;
+        next_request(conn);
     }
     return used;
 }
 
 /* The next part of what has arrived. Returns the bytes consumed; 0: wait. */
-static size_t step(struct server_conn *conn, const char *data, size_t size)
+static size_t step(struct server_conn *conn, char *data, size_t size)
 {
     switch (conn->state) {
+    case SERVER_CONN_LOGIN:
+        if (server_auth_speaks_text(conn, data[0])) {
+            return server_auth_input(conn, data, size);
+        }
+        conn->state = SERVER_CONN_COMMAND; /* SASL: nothing else is run before it */
+        return run_batch(conn, data, size);
     case SERVER_CONN_COMMAND:
         return run_batch(conn, data, size);
     case SERVER_CONN_KEYS:
@@ -516,7 +549,8 @@ static bool yields(struct server_conn *conn, uint64_t *since_ns)
         *since_ns = now_ns;
     }
     if (now_ns - *since_ns < YIELD_AFTER_NS ||
-        (conn->state != SERVER_CONN_COMMAND && conn->state != SERVER_CONN_KEYS)) {
+        (conn->state != SERVER_CONN_COMMAND && conn->state != SERVER_CONN_LOGIN &&
+         conn->state != SERVER_CONN_KEYS)) {
         return false;
     }
     SERVER_COUNT(conn->worker, conn_yields);
@@ -603,6 +637,7 @@ static void on_close(struct net_stream *stream, enum net_close_reason reason, in
     server_upload_drop(conn);
     server_parked_drop(conn);
     server_dump_drop(conn);
+    server_auth_close_conn(conn);
     free(conn->line);
     if (conn->prev != NULL) {
         conn->prev->next = conn->next;
@@ -612,11 +647,9 @@ static void on_close(struct net_stream *stream, enum net_close_reason reason, in
     if (conn->next != NULL) {
         conn->next->prev = conn->prev;
     }
+    server_worker_uncount(worker, conn->listener);
     conn->magic = 0;
     free(conn);
-    atomic_fetch_sub_explicit(&worker->conn_count, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&server->conn_count, 1, memory_order_relaxed);
-    server_accept_resume(server);
 }
 
 static const struct net_stream_handler handler = {
@@ -653,13 +686,19 @@ int server_conn_open(struct server_worker *worker, const struct server_listener 
     conn->magic = SERVER_CONN_MAGIC;
     conn->worker = worker;
     conn->listener = from;
-    conn->protocol = worker->server->config->protocol;
+    /* Administrators choose themselves. */
+    conn->protocol = from->is_admin ? SERVER_PROTOCOL_AUTO : worker->server->config->protocol;
     conn->peer = *peer;
     conn->id = atomic_fetch_add_explicit(&worker->server->conn_ids, 1, memory_order_relaxed) + 1;
     conn->last_command_s = server_now_s(worker);
+    conn->closed_fd = fd;
     net_sock_tune(fd);
-    int result = open_stream(conn, fd);
+    int result = server_auth_open_conn(conn);
+    if (result == 0) {
+        result = open_stream(conn, fd);
+    }
     if (result != 0) {
+        server_auth_close_conn(conn);
         close(fd);
         free(conn);
         return result;
@@ -669,7 +708,6 @@ int server_conn_open(struct server_worker *worker, const struct server_listener 
         conn->next->prev = conn;
     }
     worker->conns = conn;
-    conn->closed_fd = fd;
     SERVER_COUNT(worker, conn_total);
     if (server_watched(worker->server, SERVER_WATCH_CONNEVENTS)) {
         server_watch_conn_opened(conn);
@@ -694,7 +732,8 @@ void server_conn_kick_idle(struct server_worker *worker)
     for (struct server_conn *conn = worker->conns, *next; conn != NULL; conn = next) {
         next = conn->next;
         /* As in memcached: one that is sending a value, or reading its answers, is not idle. */
-        bool waits = (conn->state == SERVER_CONN_COMMAND || conn->state == SERVER_CONN_KEYS) &&
+        bool waits = (conn->state == SERVER_CONN_COMMAND || conn->state == SERVER_CONN_LOGIN ||
+                      conn->state == SERVER_CONN_KEYS) &&
                      net_stream_unsent(&conn->stream) == 0;
         if (waits && server_now_s(worker) - conn->last_command_s > timeout_s) {
             SERVER_COUNT(worker, idle_kicks);
@@ -719,6 +758,7 @@ const char *server_conn_state_name(const struct server_conn *conn)
 {
     switch (conn->state) {
     case SERVER_CONN_COMMAND:
+    case SERVER_CONN_LOGIN:
     case SERVER_CONN_KEYS:
         if (conn->waits_for_value) {
             return "conn_nread";

@@ -20,6 +20,8 @@
 #include "base/num.h"
 #include "net/sock.h"
 
+enum { ADMIN_MODE = 0600 }; /* of the administrators' socket */
+
 /* ---- one address ---- */
 
 static bool starts_with(struct base_slice text, const char *prefix)
@@ -386,6 +388,30 @@ int server_listener_open_unix(const struct server_config *config,
     return 0;
 }
 
+int server_listener_open_admin(const struct server_config *config,
+                               struct server_listeners *listeners)
+{
+    const char *what = "too many sockets";
+    int error = -EMFILE;
+    int fd = -1;
+
+    if (config->admin_path == NULL) {
+        return 0;
+    }
+    if (listeners->count < SERVER_LISTENER_MAX) {
+        error =
+            net_sock_listen_unix(config->admin_path, (int)config->backlog, ADMIN_MODE, &fd, &what);
+    }
+    if (error < 0) {
+        base_log(BASE_LOG_ERROR, "option --admin-socket: cannot listen on %s: %s: %s",
+                 config->admin_path, what, strerrordesc_np(-error));
+        return EX_OSERR;
+    }
+    listeners->items[listeners->count++] = (struct server_listener){.fd = fd, .is_admin = true};
+    listeners->admin_path = config->admin_path;
+    return 0;
+}
+
 void server_listener_close(struct server_listeners *listeners)
 {
     for (size_t i = 0; i < listeners->count; i++) {
@@ -395,6 +421,9 @@ void server_listener_close(struct server_listeners *listeners)
     }
     if (listeners->unix_path != NULL) {
         (void)unlink(listeners->unix_path);
+    }
+    if (listeners->admin_path != NULL) {
+        (void)unlink(listeners->admin_path);
     }
     *listeners = (struct server_listeners){0};
 }

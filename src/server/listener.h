@@ -33,6 +33,7 @@ enum server_listener_tls {
 struct server_listener {
     int fd;
     enum server_listener_tls tls;
+    bool is_admin; /* the administrators': whoever comes in here may do everything */
 };
 
 /* Zero-initialise. */
@@ -40,7 +41,8 @@ struct server_listeners {
     struct server_listener
         items[SERVER_LISTENER_MAX]; /* fd given; -1: handed on to somebody else */
     size_t count;
-    const char *unix_path; /* created by us, removed by server_listener_close(); NULL: none */
+    const char *unix_path;  /* created by us, removed by server_listener_close(); NULL: none */
+    const char *admin_path; /* the same, of the administrators' socket */
 };
 
 /* One place of a -l list. */
@@ -68,6 +70,12 @@ BASE_MUST_USE int server_listener_open_tcp(const struct server_config *config,
 /* Open the UNIX socket, if there is one. After privileges are dropped: it belongs to the user. */
 BASE_MUST_USE int server_listener_open_unix(const struct server_config *config,
                                             struct server_listeners *listeners);
+/*
+ * Open the administrators' socket, of mode 0600, if there is to be one. After all others: it is in
+ * addition to them. After privileges are dropped: it belongs to the user.
+ */
+BASE_MUST_USE int server_listener_open_admin(const struct server_config *config,
+                                             struct server_listeners *listeners);
 /* Close what was not handed on, remove the UNIX socket's name. Harmless when nothing is open. */
 void server_listener_close(struct server_listeners *listeners);
 

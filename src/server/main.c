@@ -33,7 +33,8 @@ static int open_sockets(const struct server_config *config, const struct server_
         return status;
     }
     server_privilege_lock_memory(config);
-    return server_listener_open_unix(config, listeners);
+    status = server_listener_open_unix(config, listeners);
+    return status != 0 ? status : server_listener_open_admin(config, listeners);
 }
 
 /* The sockets become the server's, one by one. */

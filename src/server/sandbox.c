@@ -18,6 +18,7 @@
 #include <seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
 
@@ -82,7 +83,18 @@ static int add_threads(scmp_filter_ctx filter)
     return result;
 }
 
-static int load(scmp_filter_ctx filter)
+/* SASL may ask a daemon of this machine (saslauthd) whether a password is right. */
+static int add_daemons(scmp_filter_ctx filter)
+{
+    int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+                                  SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+    if (result == 0) {
+        result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(connect), 0);
+    }
+    return result;
+}
+
+static int load(scmp_filter_ctx filter, const struct server_config *config)
 {
     int result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
     if (result == 0) {
@@ -101,6 +113,9 @@ static int load(scmp_filter_ctx filter)
     if (result == 0) {
         result = add_threads(filter);
     }
+    if (result == 0 && config->sasl_enabled) {
+        result = add_daemons(filter);
+    }
     return result == 0 ? seccomp_load(filter) : result;
 }
 
@@ -110,7 +125,7 @@ int server_sandbox_enter(const struct server_config *config)
         return 0;
     }
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-    const int result = filter != NULL ? load(filter) : -ENOMEM;
+    const int result = filter != NULL ? load(filter, config) : -ENOMEM;
     seccomp_release(filter);
     if (result == 0) {
         return 0;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "server/auth.h"
 #include "server/parked.h"
 #include "server/prefix.h"
 #include "server/sandbox.h"
@@ -255,6 +256,9 @@ int server_create(const struct server_config *config, struct server **ret_server
         result = server_prefixes_create(config, &server->prefixes);
     }
     if (result == 0) {
+        result = server_auth_create(config, &server->auth);
+    }
+    if (result == 0) {
         result = open_engine(server);
     }
     if (result == 0) {
@@ -290,11 +294,16 @@ void server_use_tls(struct server *server, struct server_tls *tls)
 static void reload(struct server *server)
 {
     char why[NET_TLS_WHY_MAX];
-    if (server->tls == NULL) {
+    if (server->tls == NULL && server->auth == NULL) {
         base_log(BASE_LOG_ERROR, "SIGHUP: there is nothing to reload");
         return;
     }
-    (void)!server_tls_reload(server->tls, why); /* says itself how it went */
+    if (server->tls != NULL) {
+        (void)!server_tls_reload(server->tls, why); /* says itself how it went */
+    }
+    if (server->auth != NULL) {
+        server_auth_reload(server);
+    }
 }
 
 static void wait_for_stop(struct server *server)
@@ -329,6 +338,9 @@ int server_run(struct server *server)
         result = server_worker_listen(&server->workers[i]);
     }
     if (result == 0) {
+        result = server_auth_start(server->auth);
+    }
+    if (result == 0) {
         result = server_upkeep_start(server);
     }
     /* Nobody is served before everything runs: a client of the first worker would be dropped if the last cannot start. */
@@ -356,6 +368,7 @@ int server_run(struct server *server)
     for (uint32_t i = 0; i < started; i++) {
         pthread_join(server->workers[i].thread, NULL);
     }
+    server_auth_stop(server->auth);
     server_upkeep_stop(server);
     return result;
 }
@@ -406,6 +419,7 @@ void server_destroy(struct server **server_pointer)
     free(server->engine_options);
     server_watch_destroy(&server->watch);
     server_prefixes_destroy(&server->prefixes);
+    server_auth_destroy(&server->auth);
     if (server->wake_fd >= 0) {
         close(server->wake_fd);
     }

@@ -74,6 +74,8 @@ struct server_watch;
 struct server_prefixes;
 struct server_conn;
 struct server_batch;
+struct server_auth;
+struct server_access;
 
 /* A worker at one of the server's listeners. */
 struct server_accepting {
@@ -119,14 +121,16 @@ struct server {
     struct server_watch *watch;       /* who follows what happens; watch.c */
     struct server_prefixes *prefixes; /* stats detail; prefix.c */
     struct server_tls *tls;           /* borrowed; NULL: none; tls.c */
+    struct server_auth *auth;         /* who may come in; NULL: everybody; auth.c */
 
     /* shared by all threads */
     struct base_clock clock;
     _Atomic uint64_t clock_second;
     atomic_flag clock_busy;
-    _Atomic uint32_t conn_count; /* open now, over all workers */
-    _Atomic uint64_t conn_ids;   /* the last connection's number */
-    _Atomic bool accept_paused;  /* the connection limit without maxconns_fast */
+    _Atomic uint32_t conn_count;  /* open now, over all workers; without the administrators' */
+    _Atomic uint32_t admin_count; /* open now at the administrators' socket */
+    _Atomic uint64_t conn_ids;    /* the last connection's number */
+    _Atomic bool accept_paused;   /* the connection limit without maxconns_fast */
     _Atomic uint64_t accept_paused_count;
     _Atomic uint64_t accept_paused_since_ns;
     _Atomic uint64_t accept_paused_ns; /* over all pauses that ended */
@@ -154,6 +158,7 @@ enum server_stopping { SERVER_RUNS, SERVER_STOPS, SERVER_STOPS_GRACEFULLY };
 
 enum server_conn_state {
     SERVER_CONN_COMMAND, /* between requests, or inside a request line */
+    SERVER_CONN_LOGIN,   /* the text protocol's log-in is still to come */
     SERVER_CONN_VALUE,   /* a value is being received in place */
     SERVER_CONN_TAIL,    /* the two bytes after such a value */
     SERVER_CONN_SWALLOW, /* bytes of a refused value are thrown away */
@@ -174,6 +179,7 @@ struct server_conn {
     enum server_conn_state state;
     uint64_t id;
     uint32_t last_command_s;
+    bool limited;                           /* its client may not do everything; auth.h */
     bool waits_for_value;                   /* COMMAND: a short data block is not whole yet */
     bool idle_kicked;                       /* closed by -o idle_timeout */
     bool cut_off;                           /* closed for what it sent */
@@ -190,6 +196,7 @@ struct server_conn {
     struct proto_request *line;     /* KEYS: the request whose line goes on (given) */
     struct server_dump *dump;       /* STREAM: what is being dumped (given) */
     struct server_watcher *watcher; /* STREAM: what is being watched (given) */
+    struct server_access *access;   /* who its client is (given); NULL: nobody asks; auth.h */
     struct net_address peer;
 };
 

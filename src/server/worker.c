@@ -22,7 +22,10 @@
 #include "server/conn.h"
 #include "server/parked.h"
 
-enum { HANDSHAKES_MIN = 16 /* under way on a worker, unless somebody asked for less */ };
+enum {
+    HANDSHAKES_MIN = 16, /* under way on a worker, unless somebody asked for less */
+    ADMINS_MAX = 16,     /* connections to the administrators' socket at a time */
+};
 
 /* ---- the turn ---- */
 
@@ -65,11 +68,16 @@ struct handover {
     struct net_address peer;
 };
 
-static void uncount(struct server_worker *worker)
+void server_worker_uncount(struct server_worker *worker, const struct server_listener *from)
 {
+    struct server *server = worker->server;
     atomic_fetch_sub_explicit(&worker->conn_count, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&worker->server->conn_count, 1, memory_order_relaxed);
-    server_accept_resume(worker->server);
+    if (from->is_admin) {
+        atomic_fetch_sub_explicit(&server->admin_count, 1, memory_order_relaxed);
+        return;
+    }
+    atomic_fetch_sub_explicit(&server->conn_count, 1, memory_order_relaxed);
+    server_accept_resume(server);
 }
 
 static void open_conn(struct server_worker *worker, const struct server_listener *from, int fd,
@@ -78,7 +86,7 @@ static void open_conn(struct server_worker *worker, const struct server_listener
     int result = server_conn_open(worker, from, fd, peer);
     if (result != 0) {
         base_log(BASE_LOG_NOTICE, "cannot take a connection: %s", strerrordesc_np(-result));
-        uncount(worker);
+        server_worker_uncount(worker, from);
     }
 }
 
@@ -104,9 +112,13 @@ static struct server_worker *least_loaded(struct server_worker *self)
     return best;
 }
 
-static void set_accepting(struct server_worker *worker, bool on)
+/* admins: their socket, too, which the limit is none of. */
+static void set_accepting(struct server_worker *worker, bool on, bool admins)
 {
     for (uint32_t i = 0; i < SERVER_LISTENER_MAX && worker->accepting[i].net != NULL; i++) {
+        if (worker->accepting[i].from->is_admin && !admins) {
+            continue;
+        }
         if (on) {
             net_listener_resume(worker->accepting[i].net);
         } else {
@@ -115,15 +127,64 @@ static void set_accepting(struct server_worker *worker, bool on)
     }
 }
 
-/* Over the limit: say so and hang up (maxconns_fast). */
-static void reject(struct server_worker *worker, const struct server_listener *from, int fd)
+/* Say why, and hang up. */
+static void reject(const struct server_listener *from, int fd, enum proto_error error)
 {
-    struct base_slice line = proto_error_line(PROTO_ERROR_TOO_MANY_CONNECTIONS);
-    SERVER_COUNT(worker, conn_rejected);
+    struct base_slice line = proto_error_line(error);
     if (from->tls == SERVER_LISTENER_PLAIN) { /* others would have to shake hands first */
         (void)!write(fd, line.data, line.size);
     }
     close(fd);
+}
+
+/* To the worker that has the fewest connections; it has been counted there. */
+static void hand_over(struct server_worker *worker, struct server_worker *to,
+                      const struct server_listener *from, int fd, const struct net_address *peer)
+{
+    if (to == worker) {
+        open_conn(worker, from, fd, peer);
+        return;
+    }
+    struct handover *handover = malloc(sizeof(*handover));
+    if (handover != NULL) {
+        *handover = (struct handover){.to = to, .from = from, .fd = fd, .peer = *peer};
+        if (net_loop_post(to->loop, receive_handover, handover) == 0) {
+            return;
+        }
+        free(handover);
+    }
+    base_log(BASE_LOG_NOTICE, "cannot hand a connection over: out of memory");
+    close(fd);
+    server_worker_uncount(to, from);
+}
+
+/* Whoever may use the socket by its mode, and nobody whom its owner let in by changing that. */
+static bool is_admin(int fd)
+{
+    struct ucred other;
+    socklen_t size = sizeof(other);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &other, &size) == 0 &&
+           (other.uid == 0 || other.uid == geteuid());
+}
+
+static void accept_admin(struct server_worker *worker, const struct server_listener *from, int fd,
+                         const struct net_address *peer)
+{
+    struct server *server = worker->server;
+    if (!is_admin(fd)) {
+        SERVER_COUNT(worker, admin_rejected);
+        reject(from, fd, PROTO_ERROR_NOT_ADMIN);
+        return;
+    }
+    if (atomic_fetch_add_explicit(&server->admin_count, 1, memory_order_relaxed) >= ADMINS_MAX) {
+        atomic_fetch_sub_explicit(&server->admin_count, 1, memory_order_relaxed);
+        SERVER_COUNT(worker, admin_rejected);
+        reject(from, fd, PROTO_ERROR_TOO_MANY_ADMINS);
+        return;
+    }
+    struct server_worker *to = least_loaded(worker);
+    atomic_fetch_add_explicit(&to->conn_count, 1, memory_order_relaxed);
+    hand_over(worker, to, from, fd, peer);
 }
 
 static void on_accept(void *arg, int fd, const struct net_address *peer)
@@ -132,34 +193,25 @@ static void on_accept(void *arg, int fd, const struct net_address *peer)
     struct server_worker *worker = accepting->worker;
     struct server *server = worker->server;
     const bool fast = server->config->connections_fast;
+    if (accepting->from->is_admin) {
+        accept_admin(worker, accepting->from, fd, peer);
+        return;
+    }
     uint32_t open_count = atomic_fetch_add_explicit(&server->conn_count, 1, memory_order_relaxed);
     if (open_count >= server->conn_max && fast) {
         atomic_fetch_sub_explicit(&server->conn_count, 1, memory_order_relaxed);
-        reject(worker, accepting->from, fd);
+        SERVER_COUNT(worker, conn_rejected);
+        reject(accepting->from, fd, PROTO_ERROR_TOO_MANY_CONNECTIONS);
         return;
     }
     struct server_worker *to = least_loaded(worker);
     atomic_fetch_add_explicit(&to->conn_count, 1, memory_order_relaxed);
     if (open_count + 1 >= server->conn_max && !fast) {
         /* At once here; what other workers accept before they hear of it is served, too. */
-        set_accepting(worker, false);
+        set_accepting(worker, false, false);
         server_accept_pause(server);
     }
-    if (to == worker) {
-        open_conn(worker, accepting->from, fd, peer);
-        return;
-    }
-    struct handover *handover = malloc(sizeof(*handover));
-    if (handover != NULL) {
-        *handover = (struct handover){.to = to, .from = accepting->from, .fd = fd, .peer = *peer};
-        if (net_loop_post(to->loop, receive_handover, handover) == 0) {
-            return;
-        }
-        free(handover);
-    }
-    base_log(BASE_LOG_NOTICE, "cannot hand a connection over: out of memory");
-    close(fd);
-    uncount(to);
+    hand_over(worker, to, accepting->from, fd, peer);
 }
 
 int server_worker_listen(struct server_worker *worker)
@@ -184,7 +236,7 @@ int server_worker_listen(struct server_worker *worker)
 static void obey_limit(void *arg)
 {
     struct server_worker *worker = arg;
-    set_accepting(worker, !atomic_load(&worker->server->accept_paused));
+    set_accepting(worker, !atomic_load(&worker->server->accept_paused), false);
 }
 
 void server_worker_obey_limit(struct server_worker *worker)
@@ -276,7 +328,7 @@ void *server_worker_main(void *arg)
 static void stop_gracefully(void *arg)
 {
     struct server_worker *worker = arg;
-    set_accepting(worker, false);
+    set_accepting(worker, false, true);
     server_conn_close_all(worker);
     net_loop_stop(worker->loop);
 }

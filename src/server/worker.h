@@ -18,6 +18,8 @@ BASE_MUST_USE int server_worker_listen(struct server_worker *worker);
 void *server_worker_main(void *worker);
 /* Any thread. */
 void server_worker_stop(struct server_worker *worker, bool graceful);
+/* A connection of the worker's that came by `from` is gone. On the worker. */
+void server_worker_uncount(struct server_worker *worker, const struct server_listener *from);
 /* Any thread: stop or go on accepting, as server->accept_paused says. */
 void server_worker_obey_limit(struct server_worker *worker);
 

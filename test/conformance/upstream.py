@@ -64,7 +64,9 @@ def scratch(folder, program):
 
 def run(name, program, timeout_s=TIMEOUT_S):
     """Run one test. Returns (failing assertions as in upstream.txt, output)."""
-    environment = {**os.environ, **({"SSL_TEST": "1"} if name.startswith("ssl_") else {})}
+    # The SASL tests are asked for, and look for saslpasswd2.
+    environment = {**os.environ, **({"SSL_TEST": "1"} if name.startswith("ssl_") else {}),
+                   "RUN_SASL_TESTS": "1", "PATH": os.environ.get("PATH", "") + ":/usr/sbin"}
     with tempfile.TemporaryDirectory(prefix="larder-upstream-") as folder:
         scratch(folder, program)
         process = subprocess.Popen(["perl", "-It/lib", f"t/{name}"], cwd=folder, text=True,

@@ -90,7 +90,7 @@ class _Attempt:
 
 @pytest.mark.larderd
 @pytest.mark.parametrize("words", [
-    ["-S"], ["-Y", "/dev/null"], ["-e", "/tmp/x"],
+    ["-e", "/tmp/x"],
     ["-o", "ext_path=/tmp/x:1g"], ["-o", "proxy_config=x"]],
     ids=" ".join)
 def test_what_would_promise_a_missing_protection_is_refused(words):

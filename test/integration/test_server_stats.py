@@ -14,13 +14,13 @@ from helpers import get, is_larderd, read_values, storage, wait_until
 from lib.server import Server
 
 # In memcached's order. Left out: slabs that move, the LRU's maintainer and crawler, libevent and
-# the hash table of memcached, which say nothing about another engine; authentication.
+# the hash table of memcached, which say nothing about another engine.
 GENERAL = """
 pid uptime time version pointer_size rusage_user rusage_system max_connections curr_connections
 total_connections rejected_connections connection_structures cmd_get cmd_set cmd_flush cmd_touch
 cmd_meta get_hits get_misses get_expired get_flushed delete_misses delete_hits incr_misses
 incr_hits decr_misses decr_hits cas_misses cas_hits cas_badval touch_hits touch_misses
-store_too_large store_no_memory bytes_read bytes_written limit_maxbytes
+store_too_large store_no_memory auth_cmds auth_errors bytes_read bytes_written limit_maxbytes
 accepting_conns listen_disabled_num time_in_listen_disabled_us threads conn_yields hash_bytes
 log_worker_written log_watcher_skipped log_watcher_sent log_watchers bytes
 curr_items total_items expired_unfetched evicted_unfetched evictions reclaimed
@@ -30,7 +30,7 @@ SETTINGS = """
 maxbytes maxconns tcpport udpport inter verbosity evictions domain_socket umask shutdown_command
 num_threads stat_key_prefix detail_enabled cas_enabled tcp_backlog binding_protocol
 item_size_max maxconns_fast flush_enabled dump_enabled idle_timeout track_sizes
-drop_privileges
+drop_privileges auth_enabled_sasl auth_enabled_ascii
 """.split()
 
 TEXTS = {"version", "rusage_user", "rusage_system"}
