@@ -226,6 +226,8 @@ class Commands:
             words = words[:1]  # due this very second, which servers read differently: differences.md
         if words[0] == b"ma":  # T and E are lost when the number gets longer: differences.md
             words = words[:2] + [word for word in words[2:] if word[:1] not in (b"T", b"E")]
+        if words[0] in (b"mg", b"ma"):  # they do their work before they look at it: differences.md
+            words = words[:2] + [word for word in words[2:] if word[:1] != b"O" or len(word) <= 32]
         blank = b" " if not self.chance(20) else self.rng.choice((b"  ", b"    "))
         line = blank.join(words)
         if self.chance(10):

@@ -133,6 +133,8 @@ class Neutral:
                 seconds = int(word[1:])
                 times.append(0 if seconds > 0xF0000000 else seconds)
                 words[at] = b"t"
+            elif re.fullmatch(rb"kC\d{20}", word):  # a key that was meant to be a cas
+                words[at] = b"kC"
             elif re.fullmatch(rb"l\d+", word):
                 words[at] = b"l"
 
