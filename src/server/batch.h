@@ -27,10 +27,11 @@ enum server_kind {
     /* From here on plain lines, as proto/plain.h calls them; what they say is in no request. */
     SERVER_KIND_GET,  /* "get <key>\r\n"; all of it is its key */
     SERVER_KIND_META, /* "mg <key> <flag>...\r\n" that changes nothing */
+    SERVER_KIND_PACKET, /* a binary get, as proto/packet.h calls it; its header stands before its key */
 };
 
 struct server_entry {
-    struct proto_request request; /* KIND_GET, KIND_META: filled when it is run alone */
+    struct proto_request request; /* from KIND_GET on: filled when it is run alone */
     struct larder_piece value;    /* STORE: its data block, in the input */
     bool value_bad;               /* the data block does not end in \r\n */
 };
@@ -39,8 +40,9 @@ struct server_batch {
     const char *data; /* the input; borrowed for the turn */
     /* by request */
     struct larder_key keys[BASE_BATCH_MAX];
-    size_t ends[BASE_BATCH_MAX];   /* its data block included; bytes into the input */
-    uint8_t kinds[BASE_BATCH_MAX]; /* enum server_kind; of a run of KIND_GET or _META the first's */
+    size_t ends[BASE_BATCH_MAX]; /* its data block included; bytes into the input */
+    uint8_t kinds
+        [BASE_BATCH_MAX]; /* enum server_kind; of a run of KIND_GET, _META or _PACKET the first's */
     uint8_t run_counts[BASE_BATCH_MAX];  /* of such a run's first: how many they are */
     uint32_t meta_flags[BASE_BATCH_MAX]; /* KIND_META: enum proto_flag */
     struct server_entry entries[BASE_BATCH_MAX];
@@ -56,6 +58,16 @@ struct server_batch {
     struct larder_ref refs[BASE_BATCH_MAX];
     enum larder_result results[BASE_BATCH_MAX];
 };
+
+/* The requests from `first` to before `end` are of one kind, and ask the engine for the same. */
+static inline void server_batch_begin_run(struct server_batch *batch, enum server_kind kind,
+                                          uint32_t first, uint32_t end)
+{
+    if (end > first) {
+        batch->kinds[first] = (uint8_t)kind;
+        batch->run_counts[first] = (uint8_t)(end - first);
+    }
+}
 
 /* The bytes of one request, its data block included. */
 static inline struct base_slice server_batch_bytes(const struct server_batch *batch, uint32_t index)

@@ -2,20 +2,12 @@
 /* See binary.h. */
 #include "server/binary.h"
 
-#include "proto/binary.h"
+#include "proto/packet.h"
 #include "server/command.h"
 
 enum { LOGIN_SIZE_MAX = 2048 }; /* bytes of what SASL sends in one step; far more than any needs */
 
 /* ---- packets to a batch ---- */
-
-static enum server_kind kind_of(const struct proto_request *request)
-{
-    if (server_is_read(request)) {
-        return SERVER_KIND_READ;
-    }
-    return server_is_set(request) ? SERVER_KIND_SET : SERVER_KIND_OTHER;
-}
 
 static void refuse(struct server_batch *batch, const struct proto_binary_refusal *refusal,
                    size_t end)
@@ -54,11 +46,10 @@ static bool parse_one(struct server_batch *batch, const char *data, size_t size,
         refuse(batch, &refusal, at + used);
         return false;
     }
-    const enum server_kind kind = kind_of(request);
     batch->keys[index] = server_key(request->key);
     batch->ends[index] = at + used;
-    batch->kinds[index] = (uint8_t)kind;
-    batch->has_others |= kind != SERVER_KIND_READ;
+    batch->kinds[index] = server_is_set(request) ? SERVER_KIND_SET : SERVER_KIND_OTHER;
+    batch->has_others = true;
     if (server_has_value(request) && !server_batch_take_value(batch, data, size, used)) {
         return false;
     }
@@ -66,10 +57,35 @@ static bool parse_one(struct server_batch *batch, const char *data, size_t size,
     return true;
 }
 
+/* Plain gets, as many as follow each other. Returns where they end. */
+static size_t parse_gets(struct server_batch *batch, const char *data, size_t size, size_t begin)
+{
+    const uint32_t first = batch->count;
+    const char *at = data + begin;
+    uint32_t count = first;
+    while (count < BASE_BATCH_MAX) {
+        struct base_slice key;
+        const char *packet_end = proto_packet_get(at, data + size, &key);
+        if (packet_end == NULL) {
+            break;
+        }
+        at = packet_end;
+        batch->keys[count] = server_key(key);
+        batch->ends[count] = (size_t)(at - data);
+        count++;
+    }
+    server_batch_begin_run(batch, SERVER_KIND_PACKET, first, count);
+    batch->count = count;
+    return (size_t)(at - data);
+}
+
 void server_binary_parse_batch(struct server_batch *batch, const char *data, size_t size)
 {
     size_t at = 0;
-    while (at < size && batch->count < BASE_BATCH_MAX && parse_one(batch, data, size, at)) {
+    while (at < size && batch->count < BASE_BATCH_MAX) {
+        if (parse_gets(batch, data, size, at) == at && !parse_one(batch, data, size, at)) {
+            return;
+        }
         at = batch->ends[batch->count - 1];
     }
 }
@@ -83,6 +99,55 @@ static bool write_reply(struct server_output *output, const struct proto_request
         return false;
     }
     output->at += proto_binary_write_reply(output->at, request, reply);
+    return true;
+}
+
+/* A value too large to be copied is sent from where it is. */
+static bool lend_hit(struct server_conn *conn, struct server_output *output,
+                     const struct larder_key *key, struct larder_ref *ref)
+{
+    if (!server_output_need(output, PROTO_BINARY_REPLY_MAX)) {
+        return false;
+    }
+    output->at = proto_packet_put_hit(output->at, (struct base_slice){key->data, key->size},
+                                      ref->client_flags, server_shown_cas(conn->worker, ref->cas),
+                                      ref->value_size);
+    server_output_end(output);
+    return server_lend_value(conn, ref);
+}
+
+static bool write_miss(struct server_output *output, struct base_slice key)
+{
+    struct proto_request request;
+    struct proto_binary_refusal refusal;
+    size_t used;
+    const struct base_slice packet = {key.data - PROTO_BINARY_HEADER_SIZE,
+                                      key.size + PROTO_BINARY_HEADER_SIZE};
+    if ((proto_packet_opcode(key.data) & PROTO_PACKET_QUIET) != 0) {
+        return true;
+    }
+    CHECK(proto_binary_parse(packet, &request, &used, &refusal) == PROTO_DONE);
+    return write_reply(output, &request, &(struct proto_reply){.status = PROTO_STATUS_MISS});
+}
+
+bool server_binary_answer_plain(struct server_conn *conn, struct server_output *output,
+                                const struct larder_key *key, struct larder_ref *ref)
+{
+    const struct base_slice name = {key->data, key->size};
+    if (ref == NULL) {
+        return write_miss(output, name);
+    }
+    if (BASE_UNLIKELY(!server_is_copied(ref->value_size))) {
+        return lend_hit(conn, output, key, ref);
+    }
+    const size_t value_size = (size_t)ref->value_size;
+    if (!server_output_need(output, PROTO_BINARY_REPLY_MAX + value_size)) {
+        return false;
+    }
+    char *out = proto_packet_put_hit(output->at, name, ref->client_flags,
+                                     server_shown_cas(conn->worker, ref->cas), value_size);
+    memcpy(out, ref->value, value_size);
+    output->at = out + value_size;
     return true;
 }
 

@@ -20,6 +20,11 @@ BASE_MUST_USE bool server_binary_answer(struct server_conn *conn, struct server_
                                         const struct proto_request *request,
                                         struct larder_ref *ref);
 
+/* The same of one of a batch's SERVER_KIND_PACKET: its key lies in the input, behind its header. */
+BASE_MUST_USE bool server_binary_answer_plain(struct server_conn *conn,
+                                              struct server_output *output,
+                                              const struct larder_key *key, struct larder_ref *ref);
+
 /* A set's answer: it is stored, and that is its cas. False: the connection has to go. */
 BASE_MUST_USE bool server_binary_stored(struct server_output *output,
                                         const struct proto_request *request, uint64_t cas);

@@ -139,9 +139,8 @@ static bool is_single(const struct proto_request *request)
 
 bool server_is_read(const struct proto_request *request)
 {
-    return request->op == PROTO_OP_GET && (request->flags & PROTO_FLAG_TTL_SET) == 0 &&
-           (request->dialect == PROTO_BINARY ||
-            (request->dialect == PROTO_TEXT && is_single(request)));
+    return request->op == PROTO_OP_GET && request->dialect == PROTO_TEXT &&
+           (request->flags & PROTO_FLAG_TTL_SET) == 0 && is_single(request);
 }
 
 bool server_reads_together(const struct server_conn *conn)
@@ -188,6 +187,8 @@ static uint32_t run_get_flags(const struct server_batch *batch, uint32_t first)
         return LARDER_GET_BRIEF;
     case SERVER_KIND_META:
         return server_meta_get_flags(batch->meta_flags[first]);
+    case SERVER_KIND_PACKET:
+        return LARDER_GET_CAS;
     default:
         return wants_cas(batch, first) ? LARDER_GET_CAS : LARDER_GET_BRIEF;
     }
@@ -269,15 +270,23 @@ static BASE_NEVER_INLINE bool answer_reads(struct run *run)
 /* Binary gets. Returns false when the connection has to go. */
 static bool answer_packets(struct run *run)
 {
+    struct server_output output = run->output; /* a copy: it stays in registers */
+    const struct larder_key *const keys = &run->batch->keys[run->first];
+    const enum larder_result *results = run->batch->results;
+    struct larder_ref *refs = run->batch->refs;
+    uint32_t done = 0;
+    uint32_t hit_count = 0;
     bool open = true;
-    while (run->done < run->count && open && !is_stopped(&run->conn->stream)) {
-        const struct server_entry *entry = &run->batch->entries[run->first + run->done];
-        const bool hit = run->batch->results[run->done] == LARDER_OK;
-        open = server_binary_answer(run->conn, &run->output, &entry->request,
-                                    hit ? &run->batch->refs[run->done] : NULL);
-        run->hit_count += hit ? 1 : 0;
-        run->done++;
+    while (done < run->count && open && !is_stopped(&run->conn->stream)) {
+        const bool hit = results[done] == LARDER_OK;
+        open =
+            server_binary_answer_plain(run->conn, &output, &keys[done], hit ? &refs[done] : NULL);
+        hit_count += hit ? 1 : 0;
+        done++;
     }
+    run->output = output;
+    run->done = done;
+    run->hit_count = hit_count;
     return open;
 }
 
@@ -288,9 +297,10 @@ static bool answer_run(struct run *run)
         return answer_gets(run);
     case SERVER_KIND_META:
         return answer_metas(run);
+    case SERVER_KIND_PACKET:
+        return answer_packets(run);
     default:
-        return run->batch->entries[run->first].request.dialect == PROTO_BINARY ? answer_packets(run)
-                                                                               : answer_reads(run);
+        return answer_reads(run);
     }
 }
 

@@ -85,16 +85,6 @@ bool server_batch_take_value(struct server_batch *batch, const char *data, size_
                       server_tail_size(&batch->entries[batch->count].request));
 }
 
-/* The requests from `first` to before `end` are of one kind, and ask the engine for the same. */
-static void begin_run(struct server_batch *batch, enum server_kind kind, uint32_t first,
-                      uint32_t end)
-{
-    if (end > first) {
-        batch->kinds[first] = (uint8_t)kind;
-        batch->run_counts[first] = (uint8_t)(end - first);
-    }
-}
-
 /* Plain gets, as many as follow each other. Returns where they end. */
 static size_t parse_gets(struct server_batch *batch, const char *data, size_t size, size_t begin)
 {
@@ -112,7 +102,7 @@ static size_t parse_gets(struct server_batch *batch, const char *data, size_t si
         batch->ends[count] = (size_t)(at - data);
         count++;
     }
-    begin_run(batch, SERVER_KIND_GET, first, count);
+    server_batch_begin_run(batch, SERVER_KIND_GET, first, count);
     batch->count = count;
     return (size_t)(at - data);
 }
@@ -135,12 +125,12 @@ static size_t parse_metas(struct server_batch *batch, const char *data, size_t s
         batch->ends[count] = (size_t)(at - data);
         batch->meta_flags[count] = flags;
         if (!server_meta_is_alike(flags, batch->meta_flags[first])) {
-            begin_run(batch, SERVER_KIND_META, first, count);
+            server_batch_begin_run(batch, SERVER_KIND_META, first, count);
             first = count;
         }
         count++;
     }
-    begin_run(batch, SERVER_KIND_META, first, count);
+    server_batch_begin_run(batch, SERVER_KIND_META, first, count);
     batch->count = count;
     return (size_t)(at - data);
 }
@@ -244,11 +234,15 @@ static void begin_swallow(struct server_conn *conn, uint64_t size)
 struct proto_request *server_batch_request(struct server_batch *batch, uint32_t index)
 {
     struct proto_request *request = &batch->entries[index].request;
+    const struct base_slice bytes = server_batch_bytes(batch, index);
+    struct proto_binary_refusal refusal;
     enum proto_error error;
     uint64_t swallow;
     size_t used;
-    CHECK(proto_text_parse(server_batch_bytes(batch, index), request, &used, &error, &swallow) ==
-          PROTO_DONE);
+    const enum proto_parse parse = (uint8_t)bytes.data[0] == PROTO_BINARY_REQUEST_MAGIC
+                                       ? proto_binary_parse(bytes, request, &used, &refusal)
+                                       : proto_text_parse(bytes, request, &used, &error, &swallow);
+    CHECK(parse == PROTO_DONE);
     return request;
 }
 
@@ -265,7 +259,8 @@ static enum server_done run_one(struct server_conn *conn, struct server_batch *b
     if (batch->kinds[index] >= SERVER_KIND_GET) {
         (void)server_batch_request(batch, index);
         /* The rest of its run is run later. */
-        begin_run(batch, batch->kinds[index], index + 1, index + batch->run_counts[index]);
+        server_batch_begin_run(batch, batch->kinds[index], index + 1,
+                               index + batch->run_counts[index]);
     }
     if (server_has_value(&entry->request)) {
         if (entry->value_bad) {

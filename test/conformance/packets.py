@@ -58,8 +58,8 @@ class Packets:
             return b"%d" % self.rng.choice((*NUMBERS, self.rng.randrange(1 << 64)))
         if self.rng.random() < 0.05:
             return self.rng.choice((b" 5", b"5 ", b"-1", b"+7", b"12x", b"007"))
-        # No NUL: for memcached it ends a number.
-        return bytes(self.rng.randrange(1, 256) for _ in range(2)) * (self.size() // 2)
+        # No NUL: for memcached it ends a number. Nor blanks alone: behind them it reads on.
+        return bytes(self.rng.randrange(33, 256) for _ in range(2)) * (self.size() // 2)
 
     def key(self, counts=False):
         """Its number."""

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "fuzz.h"
-#include "proto/binary.h"
+#include "proto/packet.h"
 
 enum { CHOICE_SIZE = 16 };
 
@@ -75,7 +75,12 @@ static size_t read_packet(struct base_slice input, const uint8_t *choice)
     struct proto_binary_refusal refusal = {.error = PROTO_ERROR_COUNT};
     size_t consumed = 0;
     const enum proto_parse parse = proto_binary_parse(input, &request, &consumed, &refusal);
+    struct base_slice key = {input.data, 0};
+    const bool is_plain = proto_packet_get(input.data, input.data + input.size, &key) != NULL;
 
+    CHECK(is_plain == (parse == PROTO_DONE && request.op == PROTO_OP_GET &&
+                       (request.flags & PROTO_FLAG_TTL_SET) == 0));
+    CHECK(!is_plain || base_slice_equal(key, request.key));
     if (parse == PROTO_MORE || parse == PROTO_CLOSE) {
         return 0;
     }
