@@ -18,6 +18,9 @@
 #include "engine/segment/log.h"
 
 struct segment_item;
+struct segment_table;
+
+enum { SEGMENT_NOTES_MAX = 64 }; /* keys */
 
 /*
  * X-macro: what each context counts, monotonic but for the first two. Every context is written by
@@ -68,6 +71,15 @@ struct segment_room {
     uint32_t since_s;
 };
 
+/* What prefetch() has found, for the stores of the same turn. */
+struct segment_notes {
+    const struct larder_key *keys; /* only their addresses are known to be right */
+    const struct segment_table *table;
+    uint32_t count;
+    uint64_t turns; /* the context's then; another number: all is void */
+    _Atomic uint64_t *slots[SEGMENT_NOTES_MAX]; /* in the table, by key; NULL: none was found */
+};
+
 /* A context. Written by its owner; `counters` are read by others. */
 struct larder_thread {
     uint32_t magic;
@@ -75,14 +87,15 @@ struct larder_thread {
     uint32_t now_s;
     uint32_t lent_count; /* references out that pin the epoch */
     uint32_t inserts;    /* new entries since the index was last asked to grow */
-    uint32_t turns;      /* begun by segment_turn(): what was looked up before is void */
     bool entered;        /* between begin and end */
     _Atomic bool attached;
+    uint64_t turns; /* begun, by segment_turn() too: what was looked up before is void */
     struct larder_engine *engine;
     struct segment_writer writers[SEGMENT_LOGS];
     struct engine_epoch_reader reader;
     pthread_mutex_t rooms_lock; /* pins() looks on */
     struct segment_room *rooms; /* under rooms_lock */
+    struct segment_notes notes;
     _Atomic uint64_t counters[SEGMENT_COUNTER_COUNT] BASE_ALIGNED(64);
 } BASE_ALIGNED(64);
 

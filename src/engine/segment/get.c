@@ -18,7 +18,9 @@
 #include "base/key.h"
 #include "engine/segment/segment_priv.h"
 
-enum { GROUP_MAX = 64 }; /* keys; the processor tracks fewer misses than that anyway */
+enum {
+    GROUP_MAX = SEGMENT_NOTES_MAX
+}; /* keys; the processor tracks fewer misses than that anyway */
 
 /* A key between two passes. */
 struct lookup {
@@ -386,12 +388,24 @@ void segment_get(struct larder_thread *thread, const struct larder_key *keys, ui
 
 void segment_prefetch(struct larder_thread *thread, const struct larder_key *keys, uint32_t count)
 {
+    const struct segment_index *index = &thread->engine->index;
+    struct segment_notes *notes = &thread->notes;
     struct lookup lookups[GROUP_MAX];
 
     CHECK(thread->entered);
     count = count < GROUP_MAX ? count : GROUP_MAX;
-    locate(&thread->engine->index, count, keys, lookups);
+    /* Before the look-up: if this is the table when a slot is written to, it was so all the time. */
+    notes->table = atomic_load_explicit(&index->table, memory_order_acquire);
+    locate(index, count, keys, lookups);
     pick(thread->engine, count, keys, false, lookups); /* beyond it is only slower */
+    notes->keys = keys;
+    notes->count = count;
+    notes->turns = thread->turns;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct segment_hit *hit = &lookups[i].hit;
+
+        notes->slots[i] = hit->bucket == NULL ? NULL : &hit->bucket->slots[hit->slot];
+    }
 }
 
 void segment_release(struct larder_thread *thread, struct larder_ref *refs, uint32_t count)

@@ -28,6 +28,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/key.h"
+
 struct segment_item {
     uint32_t sizes;
     _Atomic uint32_t state;
@@ -102,7 +104,7 @@ static inline const char *segment_item_key(const struct segment_item *item, uint
 static inline bool segment_item_is(const struct segment_item *item, const struct larder_key *key)
 {
     return segment_item_key_size(item) == key->size &&
-           memcmp(segment_item_key(item, segment_item_state(item)), key->data, key->size) == 0;
+           base_key_equal(segment_item_key(item, segment_item_state(item)), key->data, key->size);
 }
 
 static inline uint64_t segment_item_value_size(const struct segment_item *item, uint32_t state)

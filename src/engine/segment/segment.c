@@ -66,6 +66,7 @@ static void segment_thread_begin(struct larder_thread *thread, uint32_t now_s)
     CHECK(!thread->entered);
     thread->entered = true;
     thread->now_s = now_s;
+    thread->turns++;
     engine_epoch_enter(&thread->reader);
     flush_if_due(thread->engine, now_s);
 }

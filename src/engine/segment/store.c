@@ -491,7 +491,7 @@ bool segment_publish(struct larder_thread *thread, const struct larder_key *key,
 static enum larder_result make_large(struct larder_thread *thread, uint64_t size,
                                      uint64_t *ret_where)
 {
-    uint32_t turns = thread->turns;
+    uint64_t turns = thread->turns;
     uint32_t number;
     enum larder_result result = segment_large_create(thread, size, &number);
 
@@ -551,8 +551,7 @@ store_planned(struct larder_thread *thread, const struct larder_key *key, struct
     item_write(item, thread, plan, key->size, put->marks);
     bytes = BASE_LIKELY(plan->layout == 0) ? segment_item_field(item, 0)
                                            : segment_item_field(item, plan->layout);
-    memcpy(bytes, key->data, key->size);
-    copy_pieces(bytes + key->size, put);
+    copy_pieces(base_key_copy(bytes, key->data, key->size), put);
     if (BASE_UNLIKELY(!publish(thread, key, plan, where, size, item, &result))) {
         SEGMENT_COUNT(thread, put_retries);
         drop_room(thread, where, size);
@@ -567,15 +566,25 @@ store_planned(struct larder_thread *thread, const struct larder_key *key, struct
     return LARDER_OK;
 }
 
+static BASE_ALWAYS_INLINE bool is_simple(const struct larder_put *put)
+{
+    return put->condition == LARDER_COND_NONE && put->piece_count == 1 && put->pieces[0].size > 0 &&
+           put->cas_assign == 0 && !put->keep_expiry;
+}
+
 enum larder_result segment_put(struct larder_thread *thread, const struct larder_key *key,
                                struct larder_put *put)
 {
-    const uint64_t value_size = pieces_size(put);
     enum larder_result result;
     struct segment_plan plan;
+    uint64_t value_size;
     bool again = true;
 
     CHECK(thread->entered && key->size > 0 && key->size < 256);
+    if (is_simple(put) && segment_over(thread, key, put)) {
+        return LARDER_OK;
+    }
+    value_size = pieces_size(put);
     if (segment_item_room(0, key->size, value_size) > thread->engine->item_size_max) {
         return LARDER_TOO_LARGE;
     }

@@ -36,6 +36,12 @@ enum larder_result segment_put(struct larder_thread *thread, const struct larder
 enum larder_result segment_put_apart(struct larder_thread *thread, const struct larder_key *key,
                                      struct larder_put *put, uint64_t value_size);
 /*
+ * put() under no condition of one piece, in over.c: if the key's entry was found by prefetch(), and
+ * all is as it mostly is. False: nothing has changed.
+ */
+bool segment_over(struct larder_thread *thread, const struct larder_key *key,
+                  struct larder_put *put);
+/*
  * Look the key up and decide what to write. LARDER_OK: store; anything else is the answer, and
  * *ret_plan is anything.
  */
@@ -84,11 +90,14 @@ static inline void segment_log_fetch_ahead(const struct larder_engine *engine,
                                            const struct segment_writer *writer, uint32_t size)
 {
     char *segment = engine->base + ((uint64_t)writer->id << engine->segment_shift);
-    const uint32_t begin = (writer->offset + SEGMENT_FETCH_AHEAD + 63) & ~63u;
+    const uint32_t begin = writer->offset + SEGMENT_FETCH_AHEAD;
 
-    /* It may be behind the end: a prefetch does no harm anywhere. */
-    for (uint32_t at = begin; at < writer->offset + SEGMENT_FETCH_AHEAD + size; at += 64) {
-        BASE_PREFETCH_WRITE(segment + at);
+    /* It may be behind the end, or fetched already: a prefetch does no harm anywhere. */
+    BASE_PREFETCH_WRITE(segment + begin);
+    BASE_PREFETCH_WRITE(segment + begin + 64);
+    BASE_PREFETCH_WRITE(segment + begin + 128);
+    for (uint32_t at = 192; BASE_UNLIKELY(at < size); at += 64) {
+        BASE_PREFETCH_WRITE(segment + begin + at);
     }
 }
 
