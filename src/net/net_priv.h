@@ -56,11 +56,11 @@ enum net_stream_state {
     STREAM_URING_SEND = 1 << 13,
     STREAM_URING_POLL_IN = 1 << 14,
     STREAM_URING_POLL_OUT = 1 << 15,
+    STREAM_LARGE = 1 << 16, /* much arrives at once: polled and received from */
+    STREAM_SMALL = 1 << 19, /* LARGE, but the last receive was not */
     /* TLS: see tls_stream.c */
     STREAM_TLS_MORE = 1 << 17,    /* there may be input that the socket does not announce */
     STREAM_TLS_BLOCKED = 1 << 18, /* has to write before it can read */
-    STREAM_LARGE = 1 << 16, /* much arrives at once: polled and received from */
-    STREAM_SMALL = 1 << 19, /* LARGE, but the last receive was not */
 };
 
 /* A piece lent to the output. A stream's pieces are a ring; stream->lent is the last one. */
