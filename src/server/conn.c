@@ -689,7 +689,9 @@ int server_conn_open(struct server_worker *worker, const struct server_listener 
     conn->worker = worker;
     conn->listener = from;
     /* Administrators choose themselves. */
-    conn->protocol = from->is_admin ? SERVER_PROTOCOL_AUTO : worker->server->config->protocol;
+    conn->protocol = from->is_admin       ? SERVER_PROTOCOL_AUTO
+                     : from->has_protocol ? from->protocol
+                                          : worker->server->config->protocol;
     conn->peer = *peer;
     conn->id = atomic_fetch_add_explicit(&worker->server->conn_ids, 1, memory_order_relaxed) + 1;
     conn->last_command_s = server_now_s(worker);

@@ -78,21 +78,32 @@ static void take_mode(struct base_slice *text, struct server_listener_address *a
     }
 }
 
-static const char *take_protocol(struct base_slice *text)
+static const char *take_protocol(struct base_slice *text, struct server_listener_address *address)
 {
+    static const struct {
+        struct base_slice word;
+        enum server_protocol protocol;
+    } protocols[] = {{{"ascii", 5}, SERVER_PROTOCOL_ASCII},
+                     {{"binary", 6}, SERVER_PROTOCOL_BINARY},
+                     {{"negotiating", 11}, SERVER_PROTOCOL_AUTO}};
     struct base_slice word;
 
+    address->has_protocol = false;
+    address->protocol = SERVER_PROTOCOL_AUTO;
     if (!starts_with(*text, "proto[")) {
         return NULL;
     }
     if (!take_bracketed(text, "proto", &word)) {
         return "invalid protocol, write proto[ascii]:host";
     }
-    if (base_slice_equal(word, BASE_SLICE("ascii")) ||
-        base_slice_equal(word, BASE_SLICE("negotiating"))) {
-        return NULL;
+    for (size_t i = 0; i < sizeof protocols / sizeof protocols[0]; i++) {
+        if (base_slice_equal(word, protocols[i].word)) {
+            address->has_protocol = true;
+            address->protocol = protocols[i].protocol;
+            return NULL;
+        }
     }
-    return "this server speaks ascii or negotiating only";
+    return "this server speaks ascii, binary or negotiating only";
 }
 
 static const char *take_tag(struct base_slice *text)
@@ -149,7 +160,7 @@ const char *server_listener_parse(struct base_slice text, uint16_t default_port,
     const char *wrong;
 
     take_mode(&text, ret_address);
-    if ((wrong = take_protocol(&text)) != NULL || (wrong = take_tag(&text)) != NULL ||
+    if ((wrong = take_protocol(&text, ret_address)) != NULL || (wrong = take_tag(&text)) != NULL ||
         (wrong = split_port(text, &host, &port)) != NULL) {
         return wrong;
     }
@@ -255,7 +266,10 @@ static int open_address(const struct server_config *config,
     }
     for (int i = 0; i < opened; i++) {
         listeners->items[listeners->count++] =
-            (struct server_listener){.fd = fds[i], .tls = address->tls};
+            (struct server_listener){.fd = fds[i],
+                                     .tls = address->tls,
+                                     .has_protocol = address->has_protocol,
+                                     .protocol = address->protocol};
     }
     return 0;
 }

@@ -33,6 +33,8 @@ enum server_listener_tls {
 struct server_listener {
     int fd;
     enum server_listener_tls tls;
+    bool has_protocol; /* one of its own, otherwise -B's */
+    enum server_protocol protocol;
     bool is_admin; /* the administrators': whoever comes in here may do everything */
 };
 
@@ -51,10 +53,12 @@ struct server_listener_address {
     uint16_t port;                       /* 0: any free one */
     bool has_mode;                       /* it says which mode: */
     enum server_listener_tls tls;        /* PLAIN if it does not */
+    bool has_protocol;                   /* it says proto[...]: */
+    enum server_protocol protocol;       /* AUTO if it does not */
 };
 
 /*
- * Read [notls:|btls:|mtls:][proto[ascii]:][tag_name_:]host[:port]; IPv6 addresses with a port are written [v6]:port,
+ * Read [notls:|btls:|mtls:][proto[ascii|binary|negotiating]:][tag_name_:]host[:port]; IPv6 addresses with a port are written [v6]:port,
  * `*` is every interface. Without a port it is default_port. Returns NULL, or what is wrong.
  */
 BASE_MUST_USE const char *server_listener_parse(struct base_slice text, uint16_t default_port,

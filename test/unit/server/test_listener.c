@@ -54,6 +54,7 @@ static void addresses(void **state)
     assert_address("[::1]:7", "::1", 7);
     assert_address("proto[ascii]:127.0.0.1:7", "127.0.0.1", 7);
     assert_address("proto[negotiating]:[::1]:7", "::1", 7);
+    assert_address("proto[binary]:*:7", "", 7);
     assert_address("tag_cache_:127.0.0.1", "127.0.0.1", 11211);
     assert_address("tag[12345678]:127.0.0.1", "127.0.0.1", 11211);
     assert_address("proto[ascii]:tag_a_:*:7", "", 7);
@@ -63,6 +64,23 @@ static void addresses(void **state)
     assert_address("notls:host", "host", 11211);
     assert_address("btls:proto[ascii]:[::1]:7", "::1", 7);
     assert_address("mtls:*:7", "", 7);
+}
+
+static void addresses_may_have_a_protocol(void **state)
+{
+    struct server_listener_address address;
+
+    (void)state;
+    assert_null(parse("host", &address));
+    assert_false(address.has_protocol);
+    assert_null(parse("proto[ascii]:host", &address));
+    assert_true(address.has_protocol);
+    assert_int_equal(address.protocol, SERVER_PROTOCOL_ASCII);
+    assert_null(parse("notls:proto[binary]:host", &address));
+    assert_int_equal(address.protocol, SERVER_PROTOCOL_BINARY);
+    assert_null(parse("proto[negotiating]:host", &address));
+    assert_true(address.has_protocol);
+    assert_int_equal(address.protocol, SERVER_PROTOCOL_AUTO);
 }
 
 static void wrong_addresses(void **state)
@@ -80,7 +98,6 @@ static void wrong_addresses(void **state)
         "[::1]:7:8",
         "[]",
         "notls:",
-        "proto[binary]:host",
         "proto[proxy]:host",
         "proto[ascii:host",
         "proto[ascii]host",
@@ -257,6 +274,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses),
+        cmocka_unit_test(addresses_may_have_a_protocol),
         cmocka_unit_test(wrong_addresses),
         cmocka_unit_test(addresses_need_no_nul),
         cmocka_unit_test(opens_every_address_once),
