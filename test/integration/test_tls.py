@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """TLS as clients meet it: versions, certificates, ports with and without, reloading, what is no TLS."""
 
+import json
+import os
 import shutil
 import signal
 import socket
@@ -8,10 +10,11 @@ import ssl
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
-from helpers import allow_descriptors, get, memory_kib, need_tool, read_values, storage, wait_until
-from lib.server import TREE, Client, Server, free_port
+from helpers import allow_descriptors, get, memory_kib, need, need_tool, read_values, storage, wait_until
+from lib.server import TREE, Client, Server, free_port, larderd_path
 
 pytestmark = pytest.mark.larderd
 BIG = bytes(range(256)) * 4000  # a little less than the largest value
@@ -361,6 +364,31 @@ def test_kernel_tls_where_there_is_none(files):
         assert client.read_line() == b"STORED"
         assert get(client, "big") == {"big": BIG}
         assert int(client.stats()["tls_kernel"]) >= 0
+
+
+def bench(server, files, *words):
+    """One short run of mcbench with TLS: its result as JSON, or what it said against it."""
+    program = Path(larderd_path()).parents[2] / "src/cli/mcbench/mcbench"
+    need(os.access(program, os.X_OK), "mcbench", "make")
+    done = subprocess.run([program, "run", "-q", "-w", "0", "-d", "0.3", "-j", "-", "--populate", "--tls",
+                           "--keys", "200", *words, f"127.0.0.1:{server.port}"],
+                          capture_output=True, text=True, timeout=120)
+    return json.loads(done.stdout) if done.stdout else done.stderr
+
+
+def test_mcbench(files):
+    """It checks every answer; with --reconnect each connection is a hand-shake."""
+    with TlsServer(files, options(files)) as server:
+        trust = ["--tls-ca", files / "ca.pem"]
+        figures = bench(server, files, *trust, "-c", "10", "-p", "8", "-m", "get:3,set:1", "-v", "1-60000")
+        assert figures["plan"]["tls"] and figures["result"]["misses"] == 0
+        figures = bench(server, files, *trust, "-c", "10", "--reconnect", "2")
+        with server.connect_tls() as client:
+            assert int(client.stats()["tls_handshakes"]) >= figures["result"]["reconnects"] > 0
+        figures = bench(server, files, "--tls-insecure", "--probe", "50", "-r", "500", "-c", "10")
+        assert figures["result"]["requests"] > 0
+        assert "certificate verify failed" in bench(server, files)
+        assert "broken.pem" in bench(server, files, "--tls-ca", files / "broken.pem")
 
 
 def test_s_client(files):

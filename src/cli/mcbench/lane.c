@@ -93,6 +93,9 @@ static bool allocate(struct bench_lane *lane)
     lane->requests = reserve(request_count, sizeof(*lane->requests));
     lane->rests = reserve(conn_count, lane->rest_room + BENCH_PLAIN_SLACK);
     lane->outs = reserve(conn_count, lane->out_room);
+    if (lane->stage->secure != NULL) {
+        lane->sessions = reserve(conn_count, sizeof(*lane->sessions));
+    }
     lane->chunk = reserve(1, lane->chunk_room);
     lane->input = reserve(1, BENCH_INPUT_SIZE + BENCH_PLAIN_SLACK);
     lane->ready = reserve(conn_count, sizeof(*lane->ready));
@@ -107,6 +110,7 @@ static bool allocate(struct bench_lane *lane)
     return lane->conns != NULL && lane->requests != NULL && lane->rests != NULL &&
            lane->outs != NULL && lane->chunk != NULL && lane->input != NULL &&
            lane->ready != NULL && lane->fill_ring != NULL && lane->service != NULL &&
+           (lane->stage->secure == NULL || lane->sessions != NULL) &&
            (!lane->is_open || lane->intended != NULL) &&
            (lane->keys_max == 1 || lane->numbers != NULL);
 }
@@ -151,6 +155,9 @@ void bench_lane_destroy(struct bench_lane **lane)
         if (old->conns[i].fd >= 0) {
             (void)close(old->conns[i].fd);
         }
+        if (old->sessions != NULL) {
+            bench_secure_close(&old->sessions[i]);
+        }
     }
     if (old->epoll >= 0) {
         (void)close(old->epoll);
@@ -161,6 +168,7 @@ void bench_lane_destroy(struct bench_lane **lane)
             old->keys_max * sizeof(*old->numbers));
     release(old->rests, old->conn_count, old->rest_room + BENCH_PLAIN_SLACK);
     release(old->outs, old->conn_count, old->out_room);
+    release(old->sessions, old->conn_count, sizeof(*old->sessions));
     release(old->chunk, 1, old->chunk_room);
     release(old->input, 1, BENCH_INPUT_SIZE + BENCH_PLAIN_SLACK);
     release(old->ready, old->conn_count, sizeof(*old->ready));

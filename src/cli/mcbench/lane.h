@@ -32,6 +32,7 @@
 #include "cli/mcbench/plain.h"
 #include "cli/mcbench/run.h"
 #include "cli/mcbench/schedule.h"
+#include "cli/mcbench/secure.h"
 #include "cli/mcbench/wire.h"
 
 enum {
@@ -50,6 +51,7 @@ struct bench_stage {
     const struct bench_plan *plan;
     const struct bench_wire *wire;
     struct bench_target target;
+    struct bench_secure *secure; /* NULL: no TLS */
     uint64_t stall_ns;
     struct bench_gate gate; /* passed three times: connected, stored, started */
     uint64_t start_ns, count_ns, end_ns;
@@ -100,8 +102,9 @@ struct bench_lane {
     bool fills;
     int epoll;
     struct bench_conn *conns;
-    struct bench_request *requests; /* depth for each connection */
-    uint64_t *numbers;              /* keys_max for each request; NULL when that is 1 */
+    struct bench_session **sessions; /* by connection; NULL: no TLS */
+    struct bench_request *requests;  /* depth for each connection */
+    uint64_t *numbers;               /* keys_max for each request; NULL when that is 1 */
     char *rests; /* rest_room for each connection: answers that are not all there */
     char *outs;  /* out_room for each connection: what its socket did not take */
     size_t rest_room, out_room;

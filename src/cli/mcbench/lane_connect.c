@@ -36,6 +36,15 @@ static int start(struct bench_lane *lane, struct bench_conn *conn, uint32_t even
         (void)close(fd);
         return -error;
     }
+    if (lane->sessions != NULL) {
+        struct bench_session **session = &lane->sessions[conn - lane->conns];
+
+        *session = bench_secure_open(lane->stage->secure, fd);
+        if (*session == NULL) {
+            (void)close(fd);
+            return -ENOMEM;
+        }
+    }
     conn->fd = fd;
     return 0;
 }
@@ -134,6 +143,9 @@ static bool reopen(struct bench_lane *lane, struct bench_conn *conn)
 
 bool bench_lane_reconnect(struct bench_lane *lane, struct bench_conn *conn)
 {
+    if (lane->sessions != NULL) {
+        bench_secure_close(&lane->sessions[conn - lane->conns]);
+    }
     (void)close(conn->fd);
     conn->fd = -1;
     lane->closed_count++;

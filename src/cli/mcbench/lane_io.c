@@ -6,6 +6,7 @@
  * answer that is not all there goes to the connection's own room, and the rest of a large one is then received right behind it.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -29,6 +30,39 @@ static char *out_of(const struct bench_lane *lane, const struct bench_conn *conn
     return lane->outs + (size_t)(conn - lane->conns) * lane->out_room;
 }
 
+/* As send(), with TLS where there is. */
+static ssize_t send_bytes(struct bench_lane *lane, const struct bench_conn *conn, const char *data,
+                          size_t size)
+{
+    if (BASE_UNLIKELY(lane->sessions != NULL)) {
+        return bench_secure_send(lane->sessions[conn - lane->conns], data, size);
+    }
+    return send(conn->fd, data, size, MSG_NOSIGNAL);
+}
+
+static ssize_t receive_bytes(struct bench_lane *lane, const struct bench_conn *conn, char *to,
+                             size_t room)
+{
+    if (BASE_UNLIKELY(lane->sessions != NULL)) {
+        return bench_secure_recv(lane->sessions[conn - lane->conns], to, room);
+    }
+    return recv(conn->fd, to, room, MSG_DONTWAIT);
+}
+
+/* errno is of one of these two. */
+static bool lost(struct bench_lane *lane, const struct bench_conn *conn, const char *what)
+{
+    const int error = errno;
+    char words[640];
+
+    if (error != EPROTO || lane->sessions == NULL) {
+        return bench_lane_fail(lane, conn, error, what);
+    }
+    (void)snprintf(words, sizeof(words), "%s: %s", what,
+                   bench_secure_error(lane->sessions[conn - lane->conns]));
+    return bench_lane_fail(lane, conn, error, words);
+}
+
 static bool watch(struct bench_lane *lane, struct bench_conn *conn, bool for_room)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)(conn - lane->conns)};
@@ -47,11 +81,11 @@ static bool watch(struct bench_lane *lane, struct bench_conn *conn, bool for_roo
 static bool flush(struct bench_lane *lane, struct bench_conn *conn)
 {
     while (conn->out_sent < conn->out_size) {
-        const ssize_t sent = send(conn->fd, out_of(lane, conn) + conn->out_sent,
-                                  conn->out_size - conn->out_sent, MSG_NOSIGNAL);
+        const ssize_t sent = send_bytes(lane, conn, out_of(lane, conn) + conn->out_sent,
+                                        conn->out_size - conn->out_sent);
 
         if (sent < 0) {
-            return errno == EAGAIN || bench_lane_fail(lane, conn, errno, "cannot be sent to");
+            return errno == EAGAIN || lost(lane, conn, "cannot be sent to");
         }
         conn->out_sent += (uint32_t)sent;
     }
@@ -63,14 +97,14 @@ static bool flush(struct bench_lane *lane, struct bench_conn *conn)
 /* Sends the chunk; what the socket does not take becomes the connection's. */
 static bool send_chunk(struct bench_lane *lane, struct bench_conn *conn, size_t size)
 {
-    ssize_t sent = send(conn->fd, lane->chunk, size, MSG_NOSIGNAL);
+    ssize_t sent = send_bytes(lane, conn, lane->chunk, size);
 
     if (BASE_LIKELY(sent == (ssize_t)size)) {
         return true;
     }
     if (sent < 0) {
         if (errno != EAGAIN) {
-            return bench_lane_fail(lane, conn, errno, "cannot be sent to");
+            return lost(lane, conn, "cannot be sent to");
         }
         sent = 0;
     }
@@ -575,13 +609,13 @@ static bool on_input(struct bench_lane *lane, struct bench_conn *conn)
     if (is_copied && conn->rest_size > 0) {
         memcpy(input, rest, conn->rest_size);
     }
-    got = recv(conn->fd, input + conn->rest_size, room - conn->rest_size, 0);
+    got = receive_bytes(lane, conn, input + conn->rest_size, room - conn->rest_size);
     if (BASE_UNLIKELY(got <= 0)) {
         if (got < 0 && errno == EAGAIN) {
             return true;
         }
-        return bench_lane_fail(lane, conn, got == 0 ? ECONNRESET : errno,
-                               got == 0 ? "closed the connection" : "cannot be received from");
+        return got == 0 ? bench_lane_fail(lane, conn, ECONNRESET, "closed the connection")
+                        : lost(lane, conn, "cannot be received from");
     }
     now_ns = base_clock_monotonic_ns();
     answers = (struct base_slice){input, conn->rest_size + (size_t)got};
@@ -618,9 +652,15 @@ bool bench_lane_turn(struct bench_lane *lane, uint32_t *ret_event_count)
         if ((events[i].events & EPOLLOUT) != 0 && !on_room(lane, conn)) {
             return false;
         }
-        if ((events[i].events & ~(uint32_t)EPOLLOUT) != 0 && !on_input(lane, conn)) {
-            return false;
+        if ((events[i].events & ~(uint32_t)EPOLLOUT) == 0) {
+            continue;
         }
+        do {
+            if (!on_input(lane, conn)) {
+                return false;
+            }
+        } while (lane->sessions != NULL && conn->fd >= 0 &&
+                 bench_secure_holds(lane->sessions[conn - lane->conns]));
     }
     *ret_event_count = count > 0 ? (uint32_t)count : 0;
     return true;
@@ -631,7 +671,7 @@ bool bench_lane_hear_silence(struct bench_lane *lane)
     for (uint32_t i = 0; i < lane->conn_count; i++) {
         struct bench_conn *conn = &lane->conns[i];
         const ssize_t got =
-            conn->fd < 0 ? -1 : recv(conn->fd, lane->input, BENCH_INPUT_SIZE, MSG_DONTWAIT);
+            conn->fd < 0 ? -1 : receive_bytes(lane, conn, lane->input, BENCH_INPUT_SIZE);
 
         if (got > 0) {
             return bench_lane_fail_answer(lane, conn, NULL,

@@ -169,10 +169,11 @@ json_t *bench_report_result(const struct bench_plan *plan, const struct bench_re
 
 json_t *bench_report_run(const struct bench_plan *plan, const struct bench_result *result)
 {
-    return json_pack("{s:i, s:s, s:o, s:{s:s, s:f, s:f, s:b, s:f}, s:o, s:o}", "schema",
+    return json_pack("{s:i, s:s, s:o, s:{s:s, s:b, s:f, s:f, s:b, s:f}, s:o, s:o}", "schema",
                      BENCH_REPORT_SCHEMA, "kind", "run", "machine", bench_report_machine(), "plan",
-                     "address", plan->address, "warmup_s", (double)plan->warmup_ns / 1e9,
-                     "window_s", (double)plan->window_ns / 1e9, "populate", (int)plan->populate,
-                     "probe_per_s", plan->probe ? plan->probe_rate : 0.0, "work",
-                     bench_report_work(&plan->work), "result", bench_report_result(plan, result));
+                     "address", plan->address, "tls", (int)plan->tls, "warmup_s",
+                     (double)plan->warmup_ns / 1e9, "window_s", (double)plan->window_ns / 1e9,
+                     "populate", (int)plan->populate, "probe_per_s",
+                     plan->probe ? plan->probe_rate : 0.0, "work", bench_report_work(&plan->work),
+                     "result", bench_report_result(plan, result));
 }

@@ -235,8 +235,8 @@ void bench_report_print(FILE *file, const struct bench_plan *plan,
 
     print_load(file, &plan->work);
     print_keys(file, &plan->work);
-    (void)fprintf(file, "%s; %.1f s after %.1f s of warm-up\n\n", plan->address, wall_s,
-                  (double)plan->warmup_ns / 1e9);
+    (void)fprintf(file, "%s%s; %.1f s after %.1f s of warm-up\n\n", plan->address,
+                  plan->tls ? " over TLS" : "", wall_s, (double)plan->warmup_ns / 1e9);
     print_counts(file, result);
     print_cpu(file, plan, result);
     (void)fprintf(file, "\n%-17s %10s %11s %11s %11s %11s %11s %11s\n", "latency, us", "mean",

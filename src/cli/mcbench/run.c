@@ -405,6 +405,10 @@ static int execute(struct run *run, struct bench_result *ret_result,
     if (status == 0) {
         status = bench_connect_resolve(plan->address, &run->stage.target, complaint);
     }
+    if (status == 0 && plan->tls) {
+        status = bench_secure_create(plan->tls_ca, plan->tls_insecure, plan->address,
+                                     &run->stage.secure, complaint);
+    }
     if (status == 0) {
         status = bench_connect_reserve(
             plan->work.connections + plan->work.lanes + 2 + DESCRIPTORS_SPARE, complaint);
@@ -445,6 +449,7 @@ int bench_run(const struct bench_plan *plan, struct bench_result *ret_result,
     for (uint32_t i = 0; run->lanes != NULL && i < run->lane_count; i++) {
         bench_lane_destroy(&run->lanes[i]);
     }
+    bench_secure_destroy(&run->stage.secure);
     free(run->lanes);
     free(run->threads);
     free(run);

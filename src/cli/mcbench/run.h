@@ -18,7 +18,9 @@
 enum { BENCH_CPUS_MAX = 64, BENCH_REASON_MAX = 400 };
 
 struct bench_plan {
-    const char *address; /* "HOST:PORT", "[V6]:PORT", or the path of a UNIX socket; borrowed */
+    const char *address;    /* "HOST:PORT", "[V6]:PORT", or the path of a UNIX socket; borrowed */
+    bool tls, tls_insecure; /* secure.h; insecure: any certificate will do */
+    const char *tls_ca;     /* borrowed; NULL: the system's */
     struct bench_work work;
     uint64_t warmup_ns; /* counted by nobody */
     uint64_t window_ns; /* counted */
