@@ -390,10 +390,10 @@ void server_auth_reload(struct server *server)
     auth->users = users;
     CHECK(pthread_mutex_unlock(&auth->lock) == 0);
     server_auth_put_users(&old);
-    atomic_fetch_add(&auth->reload_count, 1);
     for (uint32_t i = 0; i < server->worker_count; i++) {
         if (net_loop_post(server->workers[i].loop, refresh, &server->workers[i]) != 0) {
             base_log(BASE_LOG_ERROR, "no memory to tell worker %u of the new users", i);
         }
     }
+    atomic_fetch_add(&auth->reload_count, 1);
 }

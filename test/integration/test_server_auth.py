@@ -288,6 +288,32 @@ def test_reloads_under_load_cost_nobody_an_answer(users, rights):
         assert wrong == []
 
 
+@pytest.mark.parametrize("size", [60_000, 3_000_000])
+def test_a_value_on_its_way_when_its_user_goes(users, tmp_path, size):
+    """It is received, and not stored. The room for it in the engine is given back."""
+    with Server(["-v", "-t", "1", "-m", "16", "-I", "4m", "-Y", users,
+                 "--admin-socket", tmp_path / "admin"]) as server:
+        with administrator(tmp_path / "admin") as admin:
+            for i in range(20):
+                users.write_text(USERS)
+                reload(server, "users: 4 in the password file")
+                client = logged_in(server, "web", "correct-horse")
+                client.send(b"set k 0 0 %d\r\n%s" % (size, b"x" * (size // 2)))
+                users.write_text("nobody:x\n")
+                reload(server, "users: 1 in the password file")
+                # The only worker has been told, and has had a turn since.
+                settled(lambda: int(admin.stats()["auth_reloads"]) >= 2 * i + 2)
+                assert admin.ask(b"mn") == b"MN"
+                client.send(b"x" * (size - size // 2) + b"\r\n")
+                assert client.read_line() == UNAUTHENTICATED
+                client.close()
+            users.write_text(USERS)
+            reload(server, "users: 4 in the password file")
+            with logged_in(server, "web", "correct-horse") as client:
+                client.send(b"set k 0 0 %d\r\n%s\r\n" % (size, b"x" * size))
+                assert client.read_line() == b"STORED"
+
+
 # ---- guessing ----
 
 def test_an_address_that_fails_too_often_is_not_listened_to(users):

@@ -179,6 +179,14 @@ def test_what_is_no_exchange_fails(sasl):
             assert plain(client, b"anna", b"secret") == DONE
 
 
+def test_nobody_comes_in_without_a_name(sasl):
+    config = sasl.folder / "memcached.conf"
+    config.write_text(config.read_text().replace("mech_list: plain", "mech_list: plain anonymous"))
+    with sasl.server() as server, server.connect() as client:
+        assert ask(client, LIST) == (OK, b"PLAIN SCRAM-SHA-1 SCRAM-SHA-256")
+        assert ask(client, AUTH, b"ANONYMOUS", b"guest") == WRONG
+
+
 def test_requests_behind_a_log_in_wait_for_it(sasl):
     with sasl.server() as server, server.connect() as client:
         client.send(packet(AUTH, b"PLAIN", b"\0anna\0secret") + packet(SET, b"k", b"v", bytes(8)) +
@@ -259,9 +267,10 @@ def test_failures_are_counted_and_limited(sasl):
         with server.connect() as old:
             assert plain(old, b"anna", b"secret") == DONE
             with server.connect() as client:
-                for _ in range(3):
+                for _ in range(2):
                     assert plain(client, b"anna", b"hidden-word") == WRONG
-                # An exchange that is given up is a failure.
+                # An exchange that is given up is a failure: for another, and for good.
+                assert ask(client, AUTH, b"SCRAM-SHA-256", b"n,,n=anna,r=x")[0] == MORE
                 assert ask(client, AUTH, b"SCRAM-SHA-256", b"n,,n=anna,r=x")[0] == MORE
             assert helpers.wait_until(lambda: general_stats(old)["auth_errors"] == "4")
             with server.connect() as client:

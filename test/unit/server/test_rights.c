@@ -45,7 +45,7 @@ static void lines_mean_what_they_say(void **state)
     assert_true(server_rights_allow_key(rights, slice("web:1")));
     assert_true(server_rights_allow_key(rights, slice("web:")));
     assert_true(server_rights_allow_key(rights, slice("session:x")));
-    assert_false(server_rights_allow_key(rights, slice("web")));
+    assert_false(server_rights_allow_key(rights, (struct base_slice){"web:", 3}));
     assert_false(server_rights_allow_key(rights, slice("other")));
     assert_false(server_rights_allow_key(rights, slice("xweb:1")));
     assert_false(server_rights_allow_key(rights, (struct base_slice){"", 0}));
