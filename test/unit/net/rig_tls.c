@@ -51,14 +51,14 @@ void rig_tls_prepare(void)
         fprintf(stderr, "MAKE_CERTIFICATES is to name test/lib/make-certificates\n");
         exit(2);
     }
-    signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN);
     snprintf(folder, sizeof(folder), "/tmp/larder-tls-test-XXXXXX");
     if (mkdtemp(folder) == NULL) {
         perror(folder);
         exit(1);
     }
     owner = getpid();
-    atexit(clean);
+    (void)atexit(clean);
     run(maker);
 }
 
