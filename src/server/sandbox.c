@@ -87,7 +87,7 @@ static int add_threads(scmp_filter_ctx filter)
 static int add_daemons(scmp_filter_ctx filter)
 {
     int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                                  SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+                                  SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
     if (result == 0) {
         result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(connect), 0);
     }
