@@ -294,9 +294,13 @@ void server_watch_store(struct server_call *call, enum proto_status status, enum
     char text[KEY_TEXT_MAX];
     const struct proto_request *request = call->request;
     uint32_t now_s = server_now_s(call->worker);
+    /* A binary set, add or replace with a cas is a cas. */
+    const bool is_cas = request->dialect == PROTO_BINARY && request->mode <= PROTO_STORE_REPLACE &&
+                        (request->flags & PROTO_FLAG_CAS_COMPARE) != 0;
     (void)snprintf(line, sizeof(line),
                    "type=item_store key=%s status=%s cmd=%s ttl=%u clsid=%d cfd=%d size=%" PRIu64,
-                   key_text(request->key, text), status_text(status, error), modes[request->mode],
+                   key_text(request->key, text), status_text(status, error),
+                   modes[is_cas ? PROTO_STORE_CAS : request->mode],
                    expires_at_s > now_s ? expires_at_s - now_s : 0,
                    status == PROTO_STATUS_ERROR ? 0 : 1, call->conn->stream.fd,
                    status == PROTO_STATUS_ERROR ? 0 : request->value_size);
