@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/limits.h"
 #include "proto/text.h"
 
@@ -210,6 +211,7 @@ static bool read_prefixes(const struct server_access_file *file, struct base_sli
         }
         prefixes[count++] = part;
     }
+    CHECK(count > 0); /* a list has a part, if an empty one */
     struct base_slice *copy = malloc(count * sizeof(*copy));
     if (copy == NULL) {
         return server_access_file_complain(file, why, "no memory for its prefixes");
