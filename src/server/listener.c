@@ -187,6 +187,16 @@ struct address_list {
     size_t count;
 };
 
+/* Where users have to log in, a protocol that has no log-in for them lets nobody in. */
+static bool has_login(const struct server_config *config, enum server_protocol protocol)
+{
+    const bool by_text = config->auth_path != NULL || !config->sasl_enabled;
+    const bool by_binary = config->sasl_enabled || config->auth_path == NULL;
+
+    return (by_text || protocol == SERVER_PROTOCOL_BINARY) &&
+           (by_binary || protocol == SERVER_PROTOCOL_ASCII);
+}
+
 /* A place that was named before is passed over: a second listener on it could only fail. */
 static const char *add_address(const struct server_config *config, struct address_list *list,
                                struct base_slice text, uint16_t port)
@@ -199,6 +209,9 @@ static const char *add_address(const struct server_config *config, struct addres
     }
     if (address.has_mode && !config->tls_enabled) {
         return "notls, btls and mtls are valid only when TLS is enabled";
+    }
+    if (address.has_protocol && !has_login(config, address.protocol)) {
+        return "nobody could log in by that protocol: -Y is ascii's, -S binary's";
     }
     if (!address.has_mode && config->tls_enabled) {
         address.tls = SERVER_LISTENER_TLS;

@@ -65,7 +65,7 @@ static size_t check(struct server_conn *conn, struct base_slice token, size_t us
         return say(conn, PROTO_ERROR_AUTH_LIMITED, used, size);
     }
     struct server_users *users = server_auth_get_users(auth);
-    if (!server_secrets_match(users->passwords, user, password)) {
+    if (users->passwords == NULL || !server_secrets_match(users->passwords, user, password)) {
         server_auth_put_users(&users);
         server_auth_failed(conn, user);
         return say(conn, PROTO_ERROR_AUTH_FAILED, used, size);

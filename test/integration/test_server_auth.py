@@ -122,6 +122,19 @@ def test_a_server_does_not_start_with_a_bad_file(tmp_path, text, why):
     assert why in process.stdout
 
 
+@pytest.mark.parametrize("protocol,login", [
+    ("ascii", "-S"), ("negotiating", "-S"), ("binary", "-Y"), ("negotiating", "-Y")])
+def test_no_listener_has_a_protocol_without_a_log_in(users, tmp_path, protocol, login):
+    (tmp_path / "memcached.conf").write_text("mech_list: plain\n")
+    arguments = ["-S"] if login == "-S" else ["-Y", users]
+    process = subprocess.run(
+        [larderd_path(), "-u", "root", *arguments, "-l", f"proto[{protocol}]:127.0.0.1:0"],
+        env={**os.environ, "SASL_CONF_PATH": str(tmp_path)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+    assert process.returncode != 0
+    assert "nobody could log in by that protocol" in process.stdout
+
+
 # ---- rights ----
 
 def test_a_user_has_commands_and_prefixes(users, rights):
@@ -231,6 +244,27 @@ def test_a_new_file_holds_at_once(users, rights):
         assert log_in(ops, "ops", "new") == b"STORED"
         assert ops.ask(b"get k") == NO_READ
         assert watcher.is_closed()
+
+
+def test_a_line_that_loses_its_rights_halfway_leaves_no_trace(users, rights):
+    rights.write_text("ops: commands=read,write,admin\nmon: commands=read prefixes=a,b\n")
+    with Server(["-m", "64", "-Y", users, "--rights-file", rights]) as server:
+        ops, mon = logged_in(server, "ops", "root"), logged_in(server, "mon", "look")
+        for key in (b"a1", b"a2", b"b1"):
+            assert ops.ask(b"set %s 0 0 500000\r\n" % key + b"x" * 500_000) == b"STORED"
+        # More than a client takes that does not read: some keys are answered, the others wait.
+        mon.send(b"get " + b"a1 " * 30 + b"b1\r\n")
+        settled(lambda: int(ops.stats()["get_hits"]) > 0)
+        rights.write_text("ops: commands=read,write,admin\nmon: commands=read prefixes=a\n")
+        os.kill(server.pid, signal.SIGHUP)
+        settled(lambda: ops.stats()["auth_reloads"] == "1")
+        ops.ask(b"mn")
+        got = mon.read_until(NO_KEY + b"b1\r\n")
+        assert got is not None and 0 < got.count(b"VALUE a1") < 30
+        # What was answered of that line is not taken for answered of the next.
+        mon.send(b"get a1 a2\r\n")
+        got = mon.read_until(b"END\r\n")
+        assert got.count(b"VALUE") == 2
 
 
 def test_a_second_password_lets_clients_move(users):
