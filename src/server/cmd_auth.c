@@ -47,9 +47,25 @@ static enum server_done log_in(struct server_call *call, struct base_slice name)
     return server_reply_packet(call, PROTO_BINARY_STATUS_OK, SUCCESS);
 }
 
-/* The step is made. */
+/* What comes from its address is not looked at now. */
+static enum server_done limit(struct server_call *call)
+{
+    struct server_access *access = call->conn->access;
+    if (access->session != NULL) {
+        (void)server_sasl_close(&access->session);
+    }
+    return server_reply_error(call, PROTO_ERROR_AUTH_LIMITED);
+}
+
+/*
+ * The step is made. Whoever begins on many connections while the address may still try gets no more
+ * guesses by it: of the steps that are made at once, those beyond the limit are not told how they went.
+ */
 static enum server_done finish(struct server_call *call, const struct server_sasl_answer *answer)
 {
+    if (answer->outcome != SERVER_SASL_CONTINUE && !server_auth_may_try(call->conn)) {
+        return limit(call);
+    }
     switch (answer->outcome) {
     case SERVER_SASL_DONE:
         return log_in(call, answer->name);
@@ -95,7 +111,7 @@ enum server_done server_cmd_sasl_auth(struct server_call *call)
     }
     if (!server_auth_may_try(conn)) {
         wipe_data(call);
-        return server_reply_error(call, PROTO_ERROR_AUTH_LIMITED);
+        return limit(call);
     }
     server_auth_log_out(conn);
     return ask(call, call->request->key);
@@ -112,7 +128,7 @@ enum server_done server_cmd_sasl_step(struct server_call *call)
         return finish(call, &answer);
     }
     if (!server_sasl_is_under_way(conn->access)) {
-        return fail(call, BASE_SLICE(""));
+        return server_auth_may_try(conn) ? fail(call, BASE_SLICE("")) : limit(call);
     }
     return ask(call, (struct base_slice){0});
 }

@@ -71,11 +71,14 @@ enum server_done server_command_run(struct server_call *call)
 {
     CHECK(call->request->op < PROTO_OP_COUNT);
     const bool resumes = server_parked_resumes(call->conn);
+    enum server_done refused;
+    /* One that resumes, too: its line may have got keys meanwhile, or its user may have lost rights. */
+    if (BASE_UNLIKELY(call->conn->limited) && !server_auth_allows(call, &refused)) {
+        server_parked_drop(call->conn);
+        call->conn->keys_done = 0;
+        return refused;
+    }
     if (BASE_LIKELY(!resumes)) {
-        enum server_done refused;
-        if (BASE_UNLIKELY(call->conn->limited) && !server_auth_allows(call, &refused)) {
-            return refused;
-        }
         call->conn->busy_count = 0;
         if (call->request->dialect == PROTO_META) {
             SERVER_COUNT(call->worker, cmd_meta);

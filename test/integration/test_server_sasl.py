@@ -281,6 +281,31 @@ def test_failures_are_counted_and_limited(sasl):
         assert "hidden-word" not in server.stderr()
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_many_connections_are_no_more_guesses(sasl, begun):
+    """They all begin while the address may still try; the last has the right password."""
+    with sasl.server("-o", "auth_failures=5") as server:
+        clients = [server.connect() for _ in range(100)]
+        words = [b"\0anna\0guess%d" % i for i in range(99)] + [b"\0anna\0secret"]
+        if begun:
+            for client in clients:
+                assert ask(client, AUTH, b"PLAIN") == (MORE, b"")
+        for client, data in zip(clients, words):
+            client.send(packet(STEP if begun else AUTH, b"PLAIN", data))
+        got = [answer(client)[0] for client in clients]
+        # A moment brings another try, so not exactly five.
+        assert got[-1] == LIMITED and 5 <= got.count(FAILED) <= 20
+        assert got.count(FAILED) + got.count(LIMITED) == 100
+
+
+def test_steps_of_nothing_are_limited(sasl):
+    with sasl.server("-v", "-o", "auth_failures=5") as server, server.connect() as client:
+        client.send(packet(STEP, b"PLAIN") * 2000)
+        got = [answer(client)[0] for _ in range(2000)]
+        assert got[:5] == [FAILED] * 5 and got.count(FAILED) <= 20
+        assert server.stderr().count("somebody failed to log in") <= 20
+
+
 @pytest.mark.measured
 def test_floods_leave_others_and_memory_alone(sasl):
     """Log-ins that are slow by design, by the hundred, and clients that give them up."""
