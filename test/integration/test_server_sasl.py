@@ -233,6 +233,11 @@ def test_rights_are_those_of_the_name(sasl, tmp_path):
             bert.send(packet(0x11, b"a:1", b"w", bytes(8)) + packet(0x09, b"a:1") + packet(NOOP))
             assert [answer(bert) for _ in range(3)] == [WRONG, (OK, bytes(4) + b"v"), (OK, b"")]
             assert ask(anna, NOOP) == (OK, b"")
+            # Those that arrive together as well.
+            anna.send((packet(GET, b"a:1") + packet(GET, b"b:1")) * 50 +
+                      packet(0x0d, b"b:1") * 20 + packet(SET, b"b:1", b"v", bytes(8)) * 20)
+            got = [answer(anna) for _ in range(140)]
+            assert got == [(OK, bytes(4) + b"v"), WRONG] * 50 + [WRONG] * 40
 
 
 def test_both_protocols_with_both_log_ins(sasl, tmp_path):
