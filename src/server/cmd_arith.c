@@ -17,16 +17,21 @@ enum {
         512 << 10 /* bytes, padding included; memcached's chunked items are no numbers */
 };
 
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 /*
  * As strtoull() in memcached's safe_strtoull(): leading white space, one sign, digits; after them
- * nothing or white space. Overflow is refused, and so is minus, unless the number it wraps to
- * looks positive (memcached only asks for the sign bit).
+ * nothing, or white space, or a NUL. Overflow is refused, and so is minus, unless the number it wraps
+ * to looks positive (memcached only asks for the sign bit).
  */
 static bool parse_number(const struct larder_ref *ref, uint64_t *ret_number)
 {
     const char *at = ref->value;
     const char *end = ref->value + ref->value_size;
-    while (at < end && (*at == ' ' || (*at >= '\t' && *at <= '\r'))) {
+    while (at < end && is_space(*at)) {
         at++;
     }
     const bool minus = at < end && *at == '-';
@@ -37,7 +42,7 @@ static bool parse_number(const struct larder_ref *ref, uint64_t *ret_number)
     while (at < end && *at >= '0' && *at <= '9') {
         at++;
     }
-    if (at < end && *at != ' ' && !(*at >= '\t' && *at <= '\r')) {
+    if (at < end && *at != '\0' && !is_space(*at)) {
         return false;
     }
     while (digits + 1 < at && *digits == '0') {

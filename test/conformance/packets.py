@@ -56,10 +56,12 @@ class Packets:
     def value(self):
         if self.rng.random() < 0.4:
             return b"%d" % self.rng.choice((*NUMBERS, self.rng.randrange(1 << 64)))
-        if self.rng.random() < 0.05:
-            return self.rng.choice((b" 5", b"5 ", b"-1", b"+7", b"12x", b"007"))
-        # No NUL: for memcached it ends a number. Nor blanks alone: behind them it reads on.
-        return bytes(self.rng.randrange(33, 256) for _ in range(2)) * (self.size() // 2)
+        if self.rng.random() < 0.1:
+            return self.rng.choice((b" 5", b"5 ", b"-1", b"+7", b"12x", b"007", b"12\0", b"12\0x",
+                                    b"\0", b"\x0c\r8", b"8\x0b", b"\x858"))
+        # No white space alone: behind it memcached reads on.
+        return bytes((self.rng.choice((0, *range(33, 256))), self.rng.randrange(33, 256))) * (
+            self.size() // 2)
 
     def key(self, counts=False):
         """Its number."""
