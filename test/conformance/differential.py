@@ -40,6 +40,7 @@ CONNECTIONS = 4
 SERVER_ARGUMENTS = ["-m", "1024"]
 # Another thread may hold an item for a moment, and then memcached does not change it in place.
 PEER_ARGUMENTS = ["-t", "1", "-o", "no_lru_maintainer,no_lru_crawler"]
+NO_CAS = b"9" * 18  # no item has it: counted from 1, or much less, by either server
 WAIT_S = 60.0
 HUNGRY_S = 0.15  # without an answer for so long, both are waiting for more
 PLACEHOLDER = re.compile(rb"<<cas (.*?)>>", re.DOTALL)
@@ -98,7 +99,7 @@ class Neutral:
     def fill(self, match):
         """What stands for <<cas KEY>>. All of one length: both servers count the same bytes into a
         value that is too short."""
-        return self.latest.get(match[1], b"7").rjust(20, b"0")
+        return self.latest.get(match[1], NO_CAS).rjust(20, b"0")
 
     def number(self, text, key=None):
         if key is not None:
