@@ -169,18 +169,22 @@ static enum larder_result commit_copy(struct larder_thread *thread, struct larde
     return result;
 }
 
-/* A large object's age begins with its commit. */
+/*
+ * A large object's age begins with its commit. A flush that comes right behind takes it, as one that
+ * comes later would: to copy it once more could fail, and put_apart() has nobody to tell.
+ */
 static bool still_young(struct larder_thread *thread, const struct segment_room *room)
 {
     struct larder_engine *engine = thread->engine;
 
-    if ((room->where & SLOT_LARGE) != 0) {
-        segment_log_lock(engine);
-        atomic_store_explicit(&engine->large.objects[large_number(room)].sequence,
-                              segment_sequence_next(engine), memory_order_relaxed);
-        segment_log_unlock(engine);
+    if ((room->where & SLOT_LARGE) == 0) {
+        return !segment_flushed_at(engine, room->where);
     }
-    return !segment_flushed_at(engine, room->where);
+    segment_log_lock(engine);
+    atomic_store_explicit(&engine->large.objects[large_number(room)].sequence,
+                          segment_sequence_next(engine), memory_order_relaxed);
+    segment_log_unlock(engine);
+    return true;
 }
 
 /* Fields that commit() decides, in a layout that reserve() fixed. */

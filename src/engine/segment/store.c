@@ -349,7 +349,7 @@ static BASE_ALWAYS_INLINE void copy_pieces(char *to, const struct larder_put *pu
  */
 static BASE_ALWAYS_INLINE bool plan_holds(const struct larder_thread *thread,
                                           const struct larder_key *key,
-                                          const struct segment_plan *plan,
+                                          const struct segment_plan *plan, uint64_t where,
                                           const struct segment_table *table, uint64_t *ret_value)
 {
     const struct larder_engine *engine = thread->engine;
@@ -364,8 +364,9 @@ static BASE_ALWAYS_INLINE bool plan_holds(const struct larder_thread *thread,
     if (table != plan->table || ((plan->hit.value ^ value) & SLOT_WHERE_MASK) != 0) {
         return false;
     }
-    /* A touch may have changed this. A flush meanwhile takes the new item, too. */
-    return (segment_item_state(plan->old) & ITEM_HAS_EXPIRY) == 0 ||
+    /* A touch may have changed this. A flush meanwhile takes the new item, too: but a large object's
+     * age begins when it is made, after the plan. */
+    return ((segment_item_state(plan->old) & ITEM_HAS_EXPIRY) == 0 && (where & SLOT_LARGE) == 0) ||
            plan->live == segment_entry_live(engine, plan->hit.value, plan->old, thread->now_s);
 }
 
@@ -455,7 +456,7 @@ static BASE_ALWAYS_INLINE bool publish(struct larder_thread *thread, const struc
     *ret_result = LARDER_OK;
     segment_index_lock(stripe);
     table = segment_index_table(index, number);
-    if (BASE_UNLIKELY(!plan_holds(thread, key, plan, table, &old))) {
+    if (BASE_UNLIKELY(!plan_holds(thread, key, plan, where, table, &old))) {
         segment_index_unlock(stripe);
         return false;
     }

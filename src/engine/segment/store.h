@@ -108,8 +108,8 @@ static inline void segment_log_fetch_ahead(const struct larder_engine *engine,
 static inline void segment_log_fetch_next(const struct larder_engine *engine,
                                           const struct segment_writer *writer, uint32_t size)
 {
-    char *next = engine->base + ((uint64_t)writer->id << engine->segment_shift) + writer->offset +
-                 size;
+    char *next =
+        engine->base + ((uint64_t)writer->id << engine->segment_shift) + writer->offset + size;
 
     BASE_PREFETCH_WRITE(next);
     BASE_PREFETCH_WRITE(next + 64);

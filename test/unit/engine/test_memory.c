@@ -47,6 +47,7 @@ int __wrap_munmap(void *address, size_t size);
 static uint64_t allocations, fail_at;
 static pthread_mutex_t *free_lock; /* must be free while something is unmapped; or NULL */
 static uint64_t unmapped;          /* bytes, since there is one */
+static struct rig *flushed;        /* flushed while the next mapping is made; or NULL */
 
 static bool fails(void)
 {
@@ -65,6 +66,10 @@ void *__wrap_aligned_alloc(size_t alignment, size_t size)
 
 void *__wrap_mmap64(void *address, size_t size, int protection, int flags, int fd, off_t offset)
 {
+    if (flushed != NULL) {
+        flushed->ops->flush(flushed->engine, 0);
+        flushed = NULL;
+    }
     return fails() ? MAP_FAILED : __real_mmap64(address, size, protection, flags, fd, offset);
 }
 
@@ -397,6 +402,25 @@ static void test_huge_is_copied_outside_the_epoch(void **state)
     assert_int_equal(munmap(copying.source, copying.size), 0);
 }
 
+/* A flush that comes while room is made takes what was there before, and what was made of it. */
+static void test_flush_while_a_mapping_is_made(void **state)
+{
+    static char value[200 << 10];
+    struct larder_put present = {.condition = LARDER_COND_PRESENT};
+    const struct larder_key key = rig_key("key");
+    struct larder_ref ref;
+    struct rig rig;
+
+    (void)state;
+    rig_open_config(&rig, NULL, config_of(64 * RIG_MIB, RIG_MIB));
+    assert_int_equal(rig_put(&rig, "key", "small, and without an expiry time", NULL), LARDER_OK);
+    flushed = &rig;
+    assert_int_equal(rig_put_bytes(&rig, 0, &key, value, sizeof(value), &present), LARDER_MISS);
+    assert_null(flushed);
+    assert_int_equal(rig_get_key(&rig, &key, 0, &ref), LARDER_MISS);
+    rig_close(&rig);
+}
+
 /* Eight workers on one MiB: their open segments must leave something to evict. */
 static void test_many_workers_in_little_memory(void **state)
 {
@@ -496,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_unmapped_without_a_lock),
         cmocka_unit_test(test_huge_among_small),
         cmocka_unit_test(test_huge_is_copied_outside_the_epoch),
+        cmocka_unit_test(test_flush_while_a_mapping_is_made),
         cmocka_unit_test(test_many_workers_in_little_memory),
         cmocka_unit_test(test_every_allocation_fails_once),
     };
