@@ -137,6 +137,7 @@ static void test_versions(void **state)
         struct rig rig;
         start(&rig, state, (struct rig_plan){0}, tls);
         SSL_CTX *context = rig_tls_client(cases[i].client);
+        SSL_CTX_clear_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
         SSL *client = shake(&rig, context, NULL);
         assert_non_null(client);
         assert_true(talks(client));
