@@ -14,6 +14,7 @@ import helpers
 import pytest
 
 from lib.server import Server
+from secured import Sasl
 
 pytestmark = pytest.mark.larderd
 
@@ -21,26 +22,6 @@ GET, SET, NOOP, VERSION, STAT, LIST, AUTH, STEP = 0x00, 0x01, 0x0a, 0x0b, 0x10, 
 OK, INVALID, FAILED, MORE, LIMITED = 0x00, 0x04, 0x20, 0x21, 0x85
 DONE = (OK, b"Authenticated")
 WRONG = (FAILED, b"Auth failure.")
-
-
-class Sasl:
-    """A folder with memcached.conf and a sasldb, and servers that use them."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        (folder / "memcached.conf").write_text(
-            "mech_list: plain scram-sha-1 scram-sha-256\npwcheck_method: auxprop\n"
-            f"auxprop_plugin: sasldb\nsasldb_path: {folder}/sasldb\n")
-        self.add("anna", "secret")
-
-    def add(self, user, password):
-        tool = helpers.need_tool("saslpasswd2", "sasl2-bin")
-        subprocess.run([tool, "-p", "-c", "-a", "memcached", "-f", self.folder / "sasldb", user],
-                       input=password.encode(), check=True)
-
-    def server(self, *arguments, **environment):
-        return Server(["-S", *arguments],
-                      environment={"SASL_CONF_PATH": str(self.folder), **environment})
 
 
 @pytest.fixture

@@ -13,8 +13,10 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers import allow_descriptors, get, memory_kib, need, need_tool, read_values, storage, wait_until
-from lib.server import TREE, Client, Server, free_port, larderd_path
+from helpers import allow_descriptors, get, memory_kib, need, read_values, storage, wait_until
+from lib.server import Server, free_port, larderd_path
+from secured import TlsServer, make_certificates, trusting
+from secured import tls_options as options
 
 pytestmark = pytest.mark.larderd
 BIG = bytes(range(256)) * 4000  # a little less than the largest value
@@ -23,46 +25,7 @@ BIG = bytes(range(256)) * 4000  # a little less than the largest value
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """A folder with the files of test/lib/make-certificates."""
-    need_tool("openssl", "openssl")
-    folder = tmp_path_factory.mktemp("certificates")
-    subprocess.run([TREE / "test/lib/make-certificates", folder], check=True)
-    return folder
-
-
-def options(files, certificate="server", **more):
-    """Command line words for a server with TLS; `more`: suboptions of -o, True for bare ones."""
-    given = {"ssl_chain_cert": files / f"{certificate}.pem", "ssl_key": files / f"{certificate}.key",
-             **more}
-    words = ",".join(name if value is True else f"{name}={value}" for name, value in given.items())
-    return ["-Z", "-o", words]
-
-
-class TlsServer(Server):
-    """Reached with TLS, also by whoever waits until it is there. Not with its hand-shakes counted: that
-    wait is a plain connection."""
-
-    def __init__(self, files, arguments=(), **more):
-        super().__init__(arguments, **more)
-        self.context = trusting(files)
-
-    def connect_tls(self, context=None, session=None, port=None):
-        raw = socket.create_connection(("127.0.0.1", port or self.port), 60)
-        try:
-            return Client((context or self.context).wrap_socket(raw, server_hostname="localhost",
-                                                                session=session))
-        except BaseException:
-            raw.close()
-            raise
-
-
-def trusting(files, certificate=None, version=None):
-    """A client's context. version: the only one it speaks."""
-    context = ssl.create_default_context(cafile=files / "ca.pem")
-    if certificate:
-        context.load_cert_chain(files / f"{certificate}.pem", files / f"{certificate}.key")
-    if version:
-        context.minimum_version = context.maximum_version = version
-    return context
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 def is_served(server, context, port=None):
