@@ -2,8 +2,8 @@
 """The round every client makes: one definition, whatever the client is written in.
 
 Each step stands on its own (own keys, no order). A client in Python is driven through an adapter
-(test_clients_round.py) by run(); one in another language by clients/round.*, which gets parameters()
-as JSON in its first argument and prints a line for each step, in the form of TAP:
+(client_python.py) by run(); one in another language by clients/round.*, which gets parameters()
+as JSON in its last argument and prints a line for each step, in the form of TAP:
 
     ok - fetch
     ok - cas # SKIP the client has no such call
@@ -41,9 +41,10 @@ SCRIPT_TIMEOUT_S = 200
 PATIENCE_S = 60  # a busy machine may take long over what takes milliseconds elsewhere
 
 
-def parameters(port):
-    return {"host": "127.0.0.1", "port": port, "many": 1000, "ttl_s": 2, "patience_s": PATIENCE_S,
-            "longest_key": 250,
+def parameters(port, binary=False, user=None, password=None, ca=None):
+    """ca: the file of those who vouch for the server, which speaks TLS then and is called localhost."""
+    return {"host": "127.0.0.1", "port": port, "binary": binary, "user": user, "password": password,
+            "ca": ca, "many": 1000, "ttl_s": 2, "patience_s": PATIENCE_S, "longest_key": 250,
             "large_size": LARGE_SIZE, "too_large_size": TOO_LARGE_SIZE,
             "awkward": "a\r\nEND\r\nVALUE x 0 1\r\n\tb  "}
 
@@ -60,17 +61,24 @@ def run(adapter, values):
     return results
 
 
-def run_script(command, port):
+def words_of(command, values):
+    """The parameters as command line words: JSON, or NAME=VALUE for Java, which has none on board."""
+    if "Round" not in command:
+        return [json.dumps(values)]
+    return [f"{name}={str(value).lower() if isinstance(value, bool) else value}"
+            for name, value in values.items() if value is not None]
+
+
+def run_script(command, values):
     """Run a script of clients/: {step: ...} as run() gives it."""
-    done = subprocess.run([*command, json.dumps(parameters(port))], text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=SCRIPT_TIMEOUT_S)
+    done = subprocess.run([*command, *words_of(command, values)], text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=SCRIPT_TIMEOUT_S)
     results = {step: "the script did not report this step" for step in STEPS}
     for line in done.stdout.splitlines():
         match = re.fullmatch(r"(not )?ok - (\w+)(?: # SKIP (.*)|: (.*))?", line)
         assert match and match[2] in STEPS, f"unexpected line of the script: {line!r}"
         if match[3]:
-            results[match[2]] = f"skipped: {match[3]}"
+            results[match[2]] = f"skipped: {match[3].strip()}"
         else:
             results[match[2]] = (match[4] or "no reason given") if match[1] else None
     assert done.returncode == 0, f"the script ended with {done.returncode}:\n{done.stderr}"

@@ -13,4 +13,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fixtures import *  # noqa: E402,F401,F403  (found through the line above)
+import client_table  # noqa: E402  (found through the line above)
+import fixtures  # noqa: E402
+from fixtures import *  # noqa: E402,F401,F403
+
+
+def pytest_addoption(parser):
+    parser.addoption("--clients-page", metavar="FILE", help="write the table of clients into FILE")
+
+
+def pytest_configure(config):
+    fixtures.pytest_configure(config)
+    config.addinivalue_line("markers", "client(client, package, protocol, login, tls, what): belongs to "
+                            "a row of doc/clients.md")
+    config.pluginmanager.register(client_table.Hooks())

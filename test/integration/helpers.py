@@ -4,6 +4,7 @@
 import ctypes
 import fcntl
 import functools
+import json
 import os
 import re
 import resource
@@ -39,14 +40,15 @@ def need_tool(name, package):
 
 
 def need_node_module(name):
-    """The path of node, with the module in the version of package-lock.json: installed on first use
-    into the ignored node_modules, by one test at a time."""
+    """The path of node, with the module in the version of package-lock.json: all are installed on first
+    use into the ignored node_modules, by one test at a time."""
     node, npm = shutil.which("node"), shutil.which("npm")
     need(node and npm, "node", "apt-get install nodejs npm")
+    modules = json.loads((HERE / "package.json").read_text())["dependencies"]
     installed = HERE / "node_modules" / name / "package.json"
     with open(HERE / "package-lock.json", "rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not installed.exists():
+        if not all((HERE / "node_modules" / module).exists() for module in modules):
             subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=HERE,
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=240)
     need(installed.exists(), f"npm's {name}", f"npm ci (in {HERE})")
@@ -66,6 +68,17 @@ def is_larderd():
     """False when LARDERD names a memcached: what only larderd has is then skipped."""
     version = subprocess.run([larderd_path(), "-V"], stdout=subprocess.PIPE, text=True).stdout
     return not version.startswith("memcached")
+
+
+@functools.cache
+def help_text():
+    return subprocess.run([larderd_path(), "-h"], stdout=subprocess.PIPE, text=True).stdout
+
+
+def need_option(letter):
+    """Skips where the server under test is a memcached that was built without it."""
+    if not re.search(rf"^-{letter}, ", help_text(), re.M):
+        pytest.skip(f"the server has no -{letter}")
 
 
 @functools.cache

@@ -8,10 +8,30 @@ import subprocess
 import pytest
 
 from client_round import LARGE_SIZE
-from helpers import need_tool, storage, is_larderd
+from client_table import Row
+from helpers import is_larderd, need_option, need_tool, storage
 from lib.server import Server
+from secured import PASSWORD, USER, Sasl
 
 PACKAGE = "libmemcached-tools"
+TEXT, BINARY, SASL = (Row("libmemcached tools", PACKAGE, *variant)
+                      for variant in (["text"], ["binary"], ["binary", "SASL PLAIN"]))
+
+
+def of_rows(what, *rows):
+    """The test runs once for each row, with a server that speaks the row's protocol alone."""
+    return pytest.mark.parametrize("row", [pytest.param(row, id=row.name, marks=row.mark(what))
+                                           for row in rows])
+
+
+def server_of(row, folder):
+    """A server, and the words that the tools need to be served."""
+    if row.login:
+        need_option("S")
+        return Sasl(folder, "plain").server(), ["-b", "-u", USER, "-p", PASSWORD]
+    if row.protocol == "binary":
+        return Server(["-B", "binary"]), ["-b"]
+    return Server(["-B", "ascii"]), []
 
 
 def tool(name, server, *words, expect=0):
@@ -35,6 +55,7 @@ def fill(server, items):
 CHECKS = 54  # 27 of each protocol
 
 
+@Row("memccapable", PACKAGE, "text, binary").mark(f"{CHECKS} checks, half of each protocol")
 def test_memccapable_passes_every_check(loop):
     with Server(loop) as server:
         program = need_tool("memccapable", PACKAGE)
@@ -47,19 +68,27 @@ def test_memccapable_passes_every_check(loop):
     assert done.returncode == 0
 
 
+@TEXT.mark("memcping")
 def test_memcping_finds_the_server(server):
     tool("memcping", server)
 
 
-def test_memcstat_prints_the_statistics(server):
-    fill(server, {f"key:{n}": b"x" for n in range(10)})
-    output = tool("memcstat", server)
-    values = dict(re.findall(r"^\s+(\w+): (.*)$", output, re.M))
-    assert values["pid"] == str(server.pid)
-    assert values["curr_items"] == "10"
-    assert values["cmd_set"] == "10"
+# The statistics come by groups of packets in binary.
+@of_rows("memcstat", TEXT, BINARY, SASL)
+def test_memcstat_prints_the_statistics(row, tmp_path):
+    server, words = server_of(row, tmp_path)
+    with server:
+        for n in range(10):
+            (tmp_path / f"key{n}").write_bytes(b"x")
+            tool("memccp", server, *words, str(tmp_path / f"key{n}"))
+        output = tool("memcstat", server, *words)
+        values = dict(re.findall(r"^\s+(\w+): (.*)$", output, re.M))
+        assert values["pid"] == str(server.pid)
+        assert values["curr_items"] == "10"
+        assert values["cmd_set"] == "10"
 
 
+@TEXT.mark("memcdump")
 def test_memcdump_lists_every_key():
     keys = {f"dumped:{n:04}": b"value of it" for n in range(500)}
     # memcached dumps its cold queue alone; with no_modern it has but one.
@@ -69,23 +98,41 @@ def test_memcdump_lists_every_key():
     assert sorted(set(output.split())) == sorted(keys)
 
 
-def test_shell_tools_copy_read_touch_and_remove_a_file(server, tmp_path):
+@of_rows("memccat, memccp, memcexist, memcrm, memctouch", TEXT, BINARY, SASL)
+def test_shell_tools_copy_read_touch_and_remove_a_file(row, tmp_path):
+    server, words = server_of(row, tmp_path)
     content = bytes(n % 251 for n in range(LARGE_SIZE))
     (tmp_path / "picture").write_bytes(content)
-    tool("memccp", server, "--set", str(tmp_path / "picture"))
-    assert tool("memccat", server, "--file", str(tmp_path / "copy"), "picture") == ""
-    assert (tmp_path / "copy").read_bytes().rstrip(b"\n") == content.rstrip(b"\n")
-    tool("memcexist", server, "picture")
-    tool("memctouch", server, "--expire", "100", "picture")
-    tool("memcrm", server, "picture")
-    tool("memcexist", server, "picture", expect=1)
+    with server:
+        tool("memccp", server, *words, "--set", str(tmp_path / "picture"))
+        assert tool("memccat", server, *words, "--file", str(tmp_path / "copy"), "picture") == ""
+        assert (tmp_path / "copy").read_bytes().rstrip(b"\n") == content.rstrip(b"\n")
+        tool("memcexist", server, *words, "picture")
+        tool("memctouch", server, *words, "--expire", "100", "picture")
+        tool("memcrm", server, *words, "picture")
+        tool("memcexist", server, *words, "picture", expect=1)
 
 
-def test_memcflush_empties_the_server(server):
-    fill(server, {"key": b"x"})
-    tool("memcflush", server)
-    with server.connect() as client:
-        assert client.ask(b"get key") == b"END"
+@of_rows("memcflush", TEXT, BINARY, SASL)
+def test_memcflush_empties_the_server(row, tmp_path):
+    server, words = server_of(row, tmp_path)
+    (tmp_path / "key").write_bytes(b"x")
+    with server:
+        tool("memccp", server, *words, str(tmp_path / "key"))
+        tool("memcexist", server, *words, "key")
+        tool("memcflush", server, *words)
+        tool("memcexist", server, *words, "key", expect=1)
+
+
+@pytest.mark.parametrize("name", ["memccat", "memccp", "memcexist", "memcflush", "memcrm", "memcstat"])
+def test_shell_tools_with_a_wrong_password_do_nothing(name, tmp_path):
+    server, words = server_of(SASL, tmp_path)
+    (tmp_path / "key").write_bytes(b"x")
+    with server:
+        tool("memccp", server, *words, str(tmp_path / "key"))
+        wrong = [*words[:-1], "wrong", *([] if name in ("memcflush", "memcstat") else [str(tmp_path / "key")])]
+        assert "AUTHENTICATION FAILURE" in tool(name, server, *wrong, expect=1)
+        tool("memcexist", server, *words, "key")
 
 
 # Keys of 20 to 250 bytes and values up to 64 KiB, three gets to a set.
@@ -103,8 +150,11 @@ cmd
 LOAD_S = 10
 
 
-@pytest.mark.parametrize("keys_at_once", [1, 20])
-def test_memcaslap_verifies_every_value_it_reads(tmp_path, keys_at_once):
+@pytest.mark.parametrize("row, keys_at_once, seconds", [
+    pytest.param(TEXT, 1, LOAD_S, marks=TEXT.mark("memcaslap")),
+    pytest.param(TEXT, 20, LOAD_S // 2, marks=TEXT.mark("memcaslap")),
+    pytest.param(BINARY, 20, LOAD_S // 2, marks=BINARY.mark("memcaslap"))])
+def test_memcaslap_verifies_every_value_it_reads(tmp_path, row, keys_at_once, seconds):
     """Every value that comes back is compared; some expire, and that is verified too.
 
     No -o: the generator compares overwritten keys with their first value and finds fault with
@@ -116,8 +166,8 @@ def test_memcaslap_verifies_every_value_it_reads(tmp_path, keys_at_once):
     with Server(["-m", "1024", "-t", "2"]) as server:
         done = subprocess.run(
             [program, "-s", f"127.0.0.1:{server.port}", "-T", "1", "-c", "16", "-t",
-             f"{LOAD_S if keys_at_once == 1 else LOAD_S // 2}s", "-F", configuration, "-v", "1",
-             "-e", "0.02", "-w", "1k", "-d", str(keys_at_once)],
+             f"{seconds}s", "-F", configuration, "-v", "1", "-e", "0.02", "-w", "1k",
+             "-d", str(keys_at_once), *(["-B"] if row is BINARY else [])],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=200)
         with server.connect() as client:
             evictions = int(client.stats()["evictions"])

@@ -8,9 +8,11 @@ from urllib.parse import quote
 
 import pytest
 
+from client_table import Row
 from helpers import need_tool, storage, wait_until
 from lib.server import Server, free_port
 
+NGINX = Row("nginx", "nginx", "text")
 MIB = 1 << 20
 GZIP_FLAG = 2
 
@@ -102,6 +104,7 @@ def put(cache, key, value, flags=0):
         assert client.read_line() == b"STORED"
 
 
+@NGINX.mark("hits")
 def test_nginx_serves_a_hit(cache, nginx):
     put(cache, "page", b"<h1>hello</h1>\r\n")
     status, headers, body = nginx.get("page")
@@ -109,27 +112,32 @@ def test_nginx_serves_a_hit(cache, nginx):
     assert headers["Content-Length"] == "16"
 
 
+@NGINX.mark("misses")
 def test_nginx_answers_404_to_a_miss(nginx):
     assert nginx.get("nothing")[0] == 404
 
 
+@NGINX.mark("an empty value")
 def test_nginx_serves_an_empty_value(cache, nginx):
     put(cache, "empty", b"")
     status, _, body = nginx.get("empty")
     assert (status, body) == (200, b"")
 
 
+@NGINX.mark("a key of 250 bytes")
 def test_nginx_fetches_a_key_of_250_bytes(cache, nginx):
     put(cache, "k" * 250, b"long key")
     assert nginx.get("k" * 250)[::2] == (200, b"long key")
 
 
+@NGINX.mark("a key too long")
 def test_nginx_recovers_from_a_key_that_is_too_long(cache, nginx):
     put(cache, "page", b"hello")
     assert nginx.get("k" * 251)[0] >= 400
     assert nginx.get("page")[::2] == (200, b"hello")
 
 
+@NGINX.mark("a value of 1 MiB")
 def test_nginx_serves_a_value_of_1_mib(cache, nginx):
     value = bytes(n % 251 for n in range(MIB))
     put(cache, "large", value)
@@ -138,6 +146,7 @@ def test_nginx_serves_a_value_of_1_mib(cache, nginx):
     assert body == value
 
 
+@NGINX.mark("the flag for gzip")
 def test_nginx_reads_the_gzip_flag(cache, nginx):
     packed = gzip.compress(b"hello " * 100)
     put(cache, "packed", packed, GZIP_FLAG)
@@ -147,6 +156,7 @@ def test_nginx_reads_the_gzip_flag(cache, nginx):
     assert nginx.get("plain")[1]["Content-Encoding"] is None
 
 
+@NGINX.mark("connections kept open")
 def test_nginx_keeps_its_connections(cache, nginx):
     put(cache, "page", b"hello")
     with cache.connect() as client:
