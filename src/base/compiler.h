@@ -13,6 +13,7 @@
 #define BASE_NEVER_INLINE            __attribute__((noinline))
 #define BASE_INLINE                  inline __attribute__((always_inline)) /* where measured */
 #define BASE_UNUSED                  __attribute__((unused))
+#define BASE_FALLTHROUGH             __attribute__((fallthrough))
 #define BASE_ALIGNED(bytes)          __attribute__((aligned(bytes)))
 #define BASE_PREFETCH(address)       __builtin_prefetch((address), 0, 3)
 #define BASE_PREFETCH_WRITE(address) __builtin_prefetch((address), 1, 3)

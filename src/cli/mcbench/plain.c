@@ -173,19 +173,26 @@ static BASE_ALWAYS_INLINE bench_value_pair wrong_in_words(const struct bench_pla
     words += (size_t)plain->word_pairs * PAIR_SIZE;
     switch (plain->word_pairs % PAIRS_IN_BLOCK) {
     case 7:
-        TAKE_PAIR(words - 7 * (ptrdiff_t)PAIR_SIZE); /* fall through */
+        TAKE_PAIR(words - 7 * (ptrdiff_t)PAIR_SIZE);
+        BASE_FALLTHROUGH;
     case 6:
-        TAKE_PAIR(words - 6 * (ptrdiff_t)PAIR_SIZE); /* fall through */
+        TAKE_PAIR(words - 6 * (ptrdiff_t)PAIR_SIZE);
+        BASE_FALLTHROUGH;
     case 5:
-        TAKE_PAIR(words - 5 * (ptrdiff_t)PAIR_SIZE); /* fall through */
+        TAKE_PAIR(words - 5 * (ptrdiff_t)PAIR_SIZE);
+        BASE_FALLTHROUGH;
     case 4:
-        TAKE_PAIR(words - 4 * (ptrdiff_t)PAIR_SIZE); /* fall through */
+        TAKE_PAIR(words - 4 * (ptrdiff_t)PAIR_SIZE);
+        BASE_FALLTHROUGH;
     case 3:
-        TAKE_PAIR(words - 3 * (ptrdiff_t)PAIR_SIZE); /* fall through */
+        TAKE_PAIR(words - 3 * (ptrdiff_t)PAIR_SIZE);
+        BASE_FALLTHROUGH;
     case 2:
-        TAKE_PAIR(words - 2 * (ptrdiff_t)PAIR_SIZE); /* fall through */
+        TAKE_PAIR(words - 2 * (ptrdiff_t)PAIR_SIZE);
+        BASE_FALLTHROUGH;
     case 1:
-        TAKE_PAIR(words - (ptrdiff_t)PAIR_SIZE); /* fall through */
+        TAKE_PAIR(words - (ptrdiff_t)PAIR_SIZE);
+        BASE_FALLTHROUGH;
     default:
         break;
     }
