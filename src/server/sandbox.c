@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
@@ -83,6 +84,18 @@ static int add_threads(scmp_filter_ctx filter)
     return result;
 }
 
+/* Signals (abort()) and limits (the C library asks for some) of this process, not of others of its user. */
+static int add_own_process(scmp_filter_ctx filter)
+{
+    int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                                  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+    if (result == 0) { /* 0: whoever asks */
+        result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
+                                  SCMP_A0(SCMP_CMP_EQ, 0));
+    }
+    return result;
+}
+
 /* SASL may ask a daemon of this machine (saslauthd) whether a password is right. */
 static int add_daemons(scmp_filter_ctx filter)
 {
@@ -112,6 +125,9 @@ static int load(scmp_filter_ctx filter, const struct server_config *config)
     }
     if (result == 0) {
         result = add_threads(filter);
+    }
+    if (result == 0) {
+        result = add_own_process(filter);
     }
     if (result == 0 && config->sasl_enabled) {
         result = add_daemons(filter);

@@ -106,15 +106,45 @@ static int gain_privileges(void)
     return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? EPERM : 0;
 }
 
+static int signal_itself(void)
+{
+    return error_of(tgkill(getpid(), gettid(), 0));
+}
+
+static int signal_another(void)
+{
+    return error_of(tgkill(getppid(), getppid(), 0));
+}
+
+static int look_at_its_limits(void)
+{
+    struct rlimit limit;
+    return error_of(getrlimit(RLIMIT_NOFILE, &limit));
+}
+
+static int look_at_anothers_limits(void)
+{
+    struct rlimit limit;
+    return error_of(prlimit(getppid(), RLIMIT_NOFILE, NULL, &limit));
+}
+
 static const struct {
     int (*act)(void);
     int outside, inside; /* how it ends */
 } acts[] = {
-    {make_a_thread, 0, 0},       {read_a_file, 0, 0},
-    {take_memory, 0, 0},         {run_a_program, 0, -SIGSYS},
-    {make_a_process, 0, EPERM},  {open_a_socket, 0, EPERM},
-    {write_a_file, 0, EPERM},    {make_memory_executable, 0, EPERM},
+    {make_a_thread, 0, 0},
+    {read_a_file, 0, 0},
+    {take_memory, 0, 0},
+    {run_a_program, 0, -SIGSYS},
+    {make_a_process, 0, EPERM},
+    {open_a_socket, 0, EPERM},
+    {write_a_file, 0, EPERM},
+    {make_memory_executable, 0, EPERM},
     {gain_privileges, 0, EPERM},
+    {signal_itself, 0, 0},
+    {signal_another, 0, EPERM},
+    {look_at_its_limits, 0, 0},
+    {look_at_anothers_limits, 0, EPERM},
 };
 
 static void it_lets_a_server_work_and_an_intruder_not(void **state)
