@@ -94,7 +94,7 @@ static bool allocate(struct bench_lane *lane)
     lane->rests = reserve(conn_count, lane->rest_room + BENCH_PLAIN_SLACK);
     lane->outs = reserve(conn_count, lane->out_room);
     if (lane->stage->secure != NULL) {
-        lane->sessions = reserve(conn_count, sizeof(*lane->sessions));
+        lane->sessions = reserve(conn_count, sizeof(void *)); /* pointers */
     }
     lane->chunk = reserve(1, lane->chunk_room);
     lane->input = reserve(1, BENCH_INPUT_SIZE + BENCH_PLAIN_SLACK);
@@ -168,7 +168,7 @@ void bench_lane_destroy(struct bench_lane **lane)
             old->keys_max * sizeof(*old->numbers));
     release(old->rests, old->conn_count, old->rest_room + BENCH_PLAIN_SLACK);
     release(old->outs, old->conn_count, old->out_room);
-    release(old->sessions, old->conn_count, sizeof(*old->sessions));
+    release(old->sessions, old->conn_count, sizeof(void *));
     release(old->chunk, 1, old->chunk_room);
     release(old->input, 1, BENCH_INPUT_SIZE + BENCH_PLAIN_SLACK);
     release(old->ready, old->conn_count, sizeof(*old->ready));
