@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "net/datagram_priv.h"
 #include "net/net_priv.h"
 
 /* What AUTO tries first; measured in doc/design/0005-event-loops.md. epoll where it is refused. */
@@ -249,6 +250,7 @@ static void end_turn(struct net_loop *loop)
 {
     service_dirty(loop);
     net_listener_reap(loop);
+    net_datagram_reap(loop);
 }
 
 void net_loop_run(struct net_loop *loop)
@@ -298,6 +300,12 @@ void net_loop_destroy(struct net_loop **loop)
         struct net_listener *listener = doomed->listeners;
         net_listener_close(&listener);
         net_listener_reap(doomed);
+    }
+    net_datagram_reap(doomed);
+    while (doomed->datagrams != NULL) {
+        struct net_datagram *datagram = doomed->datagrams;
+        net_datagram_close(&datagram);
+        net_datagram_reap(doomed);
     }
     doomed->ops->destroy(doomed);
 }

@@ -12,11 +12,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/datagram_priv.h"
 #include "net/net_priv.h"
 
 enum {
     EVENTS_MAX = 256, /* events taken in one turn */
-    TAG_LISTENER = 1, /* low bit of epoll_data: a listener, not a stream; NULL: the wake-up */
+    TAG_LISTENER = 1, /* low bits of epoll_data: a listener, not a stream; NULL: the wake-up */
+    TAG_DATAGRAM = 2,
     BACKLOG_GONE = EPOLLHUP | EPOLLERR,
 };
 
@@ -132,6 +134,29 @@ static void listener_event(struct net_listener *listener)
     }
 }
 
+/* ---- datagram sockets ---- */
+
+static int epoll_datagram_start(struct net_datagram *datagram)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE,
+                                .data.u64 = (uint64_t)(uintptr_t)datagram | TAG_DATAGRAM};
+    int rc = epoll_ctl(self(datagram->loop)->fd, EPOLL_CTL_ADD, datagram->fd, &event);
+    return rc == 0 ? 0 : -errno;
+}
+
+static void epoll_datagram_stop(struct net_datagram *datagram)
+{
+    struct epoll_event event = {0};
+    (void)epoll_ctl(self(datagram->loop)->fd, EPOLL_CTL_DEL, datagram->fd, &event);
+}
+
+static void datagram_event(struct net_datagram *datagram)
+{
+    if (!datagram->closed) {
+        net_datagram_readable(datagram);
+    }
+}
+
 /* ---- the loop ---- */
 
 static void epoll_wait_turn(struct net_loop *loop, int timeout_ms)
@@ -150,6 +175,8 @@ static void epoll_dispatch(struct net_loop *loop)
             net_loop_woken(loop);
         } else if ((event->data.u64 & TAG_LISTENER) != 0) {
             listener_event((struct net_listener *)(uintptr_t)(event->data.u64 - TAG_LISTENER));
+        } else if ((event->data.u64 & TAG_DATAGRAM) != 0) {
+            datagram_event((struct net_datagram *)(uintptr_t)(event->data.u64 - TAG_DATAGRAM));
         } else {
             stream_event(event->data.ptr, event->events);
         }
@@ -175,6 +202,8 @@ static const struct net_loop_ops EPOLL_OPS = {
     .stream_remove = epoll_stream_remove,
     .listener_start = epoll_listener_start,
     .listener_stop = epoll_listener_stop,
+    .datagram_start = epoll_datagram_start,
+    .datagram_stop = epoll_datagram_stop,
 };
 
 int net_epoll_create(const struct net_loop_config *config, struct net_loop **ret_loop)

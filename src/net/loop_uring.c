@@ -23,11 +23,13 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "net/datagram_priv.h"
 #include "net/net_priv.h"
 
 enum {
@@ -39,10 +41,19 @@ enum {
     SLOTS_FIRST = 64,
 };
 
-enum operation { OP_NONE, OP_WAKE, OP_ACCEPT, OP_RECEIVE, OP_SEND, OP_POLL_IN, OP_POLL_OUT };
+enum operation {
+    OP_NONE,
+    OP_WAKE,
+    OP_ACCEPT,
+    OP_RECEIVE,
+    OP_SEND,
+    OP_POLL_IN,
+    OP_POLL_OUT,
+    OP_DATAGRAM,
+};
 
 struct slot {
-    void *object; /* stream or listener; NULL: free */
+    void *object; /* stream, listener or datagram socket; NULL: free */
     uint32_t generation;
     uint32_t next_free;
 };
@@ -324,6 +335,50 @@ static void accept_done(struct uring_loop *uring, const struct io_uring_cqe *cqe
     }
 }
 
+/* ---- datagram sockets ---- */
+
+static int uring_datagram_start(struct net_datagram *datagram)
+{
+    struct uring_loop *uring = self(datagram->loop);
+    if (datagram->slot == 0) {
+        int rc = slot_take(uring, datagram, &datagram->slot);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    struct io_uring_sqe *sqe = sqe_take(uring);
+    /* Of several loops that wait for one socket, wake one. */
+    io_uring_prep_poll_add(sqe, datagram->fd, POLLIN | EPOLLEXCLUSIVE);
+    io_uring_sqe_set_data64(sqe, name_of(uring, datagram->slot, OP_DATAGRAM));
+    datagram->polled = true;
+    return 0;
+}
+
+static void uring_datagram_stop(struct net_datagram *datagram)
+{
+    struct uring_loop *uring = self(datagram->loop);
+    if (datagram->polled) {
+        submit_cancel(uring, name_of(uring, datagram->slot, OP_DATAGRAM));
+    }
+    slot_give(uring, datagram->slot);
+    datagram->slot = 0;
+}
+
+static void datagram_done(struct uring_loop *uring, const struct io_uring_cqe *cqe)
+{
+    struct net_datagram *datagram = object_of(uring, cqe->user_data);
+    if (datagram == NULL) {
+        return;
+    }
+    datagram->polled = false;
+    if (cqe->res > 0) {
+        net_datagram_readable(datagram);
+    }
+    if (!datagram->closed) {
+        (void)uring_datagram_start(datagram); /* has its slot: cannot fail */
+    }
+}
+
 /* ---- completions ---- */
 
 static void buffer_give(struct uring_loop *uring, unsigned id)
@@ -464,6 +519,9 @@ static void complete(struct uring_loop *uring, const struct io_uring_cqe *cqe)
     case OP_POLL_OUT:
         poll_done(uring, cqe, false);
         break;
+    case OP_DATAGRAM:
+        datagram_done(uring, cqe);
+        break;
     case OP_SEND: /* by finish_sends() */
     case OP_NONE:
         break;
@@ -519,7 +577,7 @@ static void uring_dispatch(struct net_loop *loop)
 }
 
 /*
- * A pending accept holds its socket, also when everybody has closed it and the process is gone: the
+ * A pending accept or poll holds its socket, also when everybody has closed it and the process is gone: the
  * port would stay taken until the kernel gets round to tearing the ring down. So the accepts end
  * here, while there is a thread to end them.
  */
@@ -529,6 +587,11 @@ static void uring_leave(struct net_loop *loop)
     for (struct net_listener *each = loop->listeners; each != NULL; each = each->next) {
         if (each->accepting) {
             submit_cancel(uring, name_of(uring, each->slot, OP_ACCEPT));
+        }
+    }
+    for (struct net_datagram *each = loop->datagrams; each != NULL; each = each->next) {
+        if (each->polled && !each->closed) {
+            submit_cancel(uring, name_of(uring, each->slot, OP_DATAGRAM));
         }
     }
     if (uring->enabled) {
@@ -559,6 +622,8 @@ static const struct net_loop_ops URING_OPS = {
     .stream_remove = uring_stream_remove,
     .listener_start = uring_listener_start,
     .listener_stop = uring_listener_stop,
+    .datagram_start = uring_datagram_start,
+    .datagram_stop = uring_datagram_stop,
     .leave = uring_leave,
 };
 

@@ -8,6 +8,7 @@
  *   stream.c         the life of a stream, and what becomes of bytes that arrived
  *   output.c         blocks and lent pieces that wait to be sent
  *   tls_stream.c     the same for streams with TLS (tls.c has the certificates)
+ *   datagram.c       datagram sockets, and streams without a socket
  *   loop_epoll.c     ] readiness or completions of the kernel, turned into calls of the above
  *   loop_uring.c     ]
  *
@@ -24,6 +25,8 @@
 #include "base/block.h"
 #include "base/check.h"
 #include "net/loop.h"
+
+struct net_datagram;
 
 enum {
     NET_LOOP_MAGIC = 0x6c6f6f70,          /* "loop" */
@@ -103,6 +106,9 @@ struct net_loop_ops {
     /* Returns 0 or -errno. */
     int (*listener_start)(struct net_listener *listener);
     void (*listener_stop)(struct net_listener *listener);
+    /* Returns 0 or -errno. */
+    int (*datagram_start)(struct net_datagram *datagram);
+    void (*datagram_stop)(struct net_datagram *datagram);
     void (*leave)(struct net_loop *loop); /* the thread goes: let go of sockets. NULL: nothing */
 };
 
@@ -125,6 +131,7 @@ struct net_loop {
     size_t buffer_size;
     struct net_stream *streams;     /* all open ones */
     struct net_listener *listeners; /* all, closed ones until the turn ends */
+    struct net_datagram *datagrams; /* the same */
     struct net_stream_queue dirty;  /* to be serviced in this turn */
     struct net_stream_queue later;  /* in the next one: their share of this one is used up */
     struct net_lent *lent_idle;     /* for reuse */
@@ -135,6 +142,7 @@ struct net_loop {
     bool woken;   /* wake_fd was readable in this turn */
     bool listener_starved, listener_closed, listener_held; /* some listener is */
     struct net_tls_loop tls;
+    bool datagram_closed; /* some is */
     atomic_bool stop;
     pthread_mutex_t post_lock;
     struct net_post *post_head, *post_tail; /* under post_lock */

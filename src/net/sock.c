@@ -27,6 +27,9 @@ enum { ACTIVATED_FD_FIRST = 3 };
 /* How long a socket that takes a connection is given to hang up on it. */
 enum { HANG_UP_MS = 500 };
 
+/* Bytes asked for, of each buffer of a UDP socket; the kernel cuts it to what sysctl allows. */
+enum { UDP_BUFFER_SIZE = 4 * 1024 * 1024 };
+
 static size_t clamp_length(int written)
 {
     CHECK(written >= 0);
@@ -85,6 +88,19 @@ static void close_quietly(int fd)
     errno = saved;
 }
 
+/* What a socket needs to be told before it has an address. */
+static int prepare(int fd, const struct addrinfo *info)
+{
+    if (info->ai_socktype == SOCK_DGRAM) {
+        const int size = UDP_BUFFER_SIZE;
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    } else if (set_flag(fd, SOL_SOCKET, SO_REUSEADDR) != 0) {
+        return -1;
+    }
+    return info->ai_family == AF_INET6 ? set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY) : 0;
+}
+
 /* Returns the descriptor or -errno. */
 static int listen_on(const struct addrinfo *info, int backlog, const char **ret_what)
 {
@@ -95,8 +111,7 @@ static int listen_on(const struct addrinfo *info, int backlog, const char **ret_
         return -errno;
     }
     *ret_what = "setsockopt";
-    if (set_flag(fd, SOL_SOCKET, SO_REUSEADDR) != 0 ||
-        (info->ai_family == AF_INET6 && set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 0)) {
+    if (prepare(fd, info) != 0) {
         goto fail;
     }
     *ret_what = "bind";
@@ -104,7 +119,7 @@ static int listen_on(const struct addrinfo *info, int backlog, const char **ret_
         goto fail;
     }
     *ret_what = "listen";
-    if (listen(fd, backlog) != 0) {
+    if (info->ai_socktype == SOCK_STREAM && listen(fd, backlog) != 0) {
         goto fail;
     }
     return fd;
@@ -119,14 +134,13 @@ static bool is_absent_family(int error)
     return error == -EAFNOSUPPORT || error == -EADDRNOTAVAIL;
 }
 
-int net_sock_listen(const char *host, uint16_t port, int backlog, int *ret_fds, size_t fds_max,
-                    const char **ret_what)
+static int listen_all(const char *host, uint16_t port, int kind, int backlog, int *ret_fds,
+                      size_t fds_max, const char **ret_what)
 {
     char service[8];
     (void)snprintf(service, sizeof(service), "%u", port);
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
-                             .ai_family = AF_UNSPEC,
-                             .ai_socktype = SOCK_STREAM};
+    struct addrinfo hints = {
+        .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_family = AF_UNSPEC, .ai_socktype = kind};
     struct addrinfo *list = NULL;
     *ret_what = "getaddrinfo";
     int rc = getaddrinfo(host, service, &hints, &list);
@@ -155,6 +169,18 @@ int net_sock_listen(const char *host, uint16_t port, int backlog, int *ret_fds, 
         close_quietly(ret_fds[--count]);
     }
     return error;
+}
+
+int net_sock_listen(const char *host, uint16_t port, int backlog, int *ret_fds, size_t fds_max,
+                    const char **ret_what)
+{
+    return listen_all(host, port, SOCK_STREAM, backlog, ret_fds, fds_max, ret_what);
+}
+
+int net_sock_bind_udp(const char *host, uint16_t port, int *ret_fds, size_t fds_max,
+                      const char **ret_what)
+{
+    return listen_all(host, port, SOCK_DGRAM, 0, ret_fds, fds_max, ret_what);
 }
 
 static void unlink_quietly(const char *path)

@@ -36,6 +36,12 @@ size_t net_address_write(const struct net_address *address, char out[NET_ADDRESS
  */
 int net_sock_listen(const char *host, uint16_t port, int backlog, int *ret_fds, size_t fds_max,
                     const char **ret_what);
+/*
+ * The same for UDP: bound, with the largest buffers that the system allows. An address that
+ * somebody has is refused, although UDP sockets could share it: two servers would not know.
+ */
+int net_sock_bind_udp(const char *host, uint16_t port, int *ret_fds, size_t fds_max,
+                      const char **ret_what);
 /* A UNIX socket; a stale one (nobody answers) is removed first. mode: permissions, e.g. 0700. */
 int net_sock_listen_unix(const char *path, int backlog, unsigned mode, int *ret_fd,
                          const char **ret_what);
