@@ -158,6 +158,9 @@ static enum server_done start(struct server_call *call, enum form form, uint64_t
     if ((server_ops(call->worker)->capabilities & LARDER_CAP_SCAN) == 0) {
         return server_reply_error(call, PROTO_ERROR_CRAWLER_UNKNOWN);
     }
+    if (call->conn->detached) {
+        return server_reply_error(call, PROTO_ERROR_UDP_NEVER);
+    }
     struct item_dump *dump = calloc(1, sizeof(*dump));
     if (dump == NULL) {
         return server_reply_error(call, PROTO_ERROR_NO_MEMORY_STATS);

@@ -304,6 +304,14 @@ static void emit_own(struct server_call *call, const struct server_loop_sums *su
     EMIT(room_refused);
     EMIT(upload_refused);
     EMIT(parked);
+    if (server->udp_count > 0) {
+        EMIT(udp_requests);
+        EMIT(udp_replies);
+        EMIT(udp_packets);
+        EMIT(udp_refused);
+        EMIT(udp_malformed);
+        EMIT(udp_lost);
+    }
 #undef EMIT
 }
 

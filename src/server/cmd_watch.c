@@ -39,6 +39,9 @@ enum server_done server_cmd_watch(struct server_call *call)
     if (!call->worker->server->config->watch_enabled) {
         return server_reply_error(call, PROTO_ERROR_WATCH_DISABLED);
     }
+    if (call->conn->detached) {
+        return server_reply_error(call, PROTO_ERROR_UDP_NEVER);
+    }
     while (proto_text_next_token(&rest, &word)) {
         uint32_t kind = kind_of(word);
         if (kind == 0) {

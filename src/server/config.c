@@ -171,12 +171,22 @@ static bool check_users(struct server_config *config, FILE *err)
     return true;
 }
 
-/* What would promise a way in that is not there. */
-static void warn_access(const struct server_config *config, FILE *err)
+/* memcached's: the port of -U alone is that of both. */
+static void settle_ports(struct server_config *config, FILE *err)
 {
-    if (config->udp_port != 0) {
-        /* Nothing is unsafe about it, and old start scripts name it: say it, and go on. */
-        (void)fprintf(err, "option -U: there is no UDP yet: port %d is not served\n",
+    if (config->udp_port == 0) {
+        return;
+    }
+    if (!base_option_is_given(&config->options, "port")) {
+        config->tcp_port = config->udp_port;
+    }
+    if (config->unix_path != NULL) {
+        /* Start scripts name both, and memcached passes over it: say it, and go on. */
+        (void)fprintf(err,
+                      "option -U: there is no UDP beside a UNIX socket: port %d is not served\n",
+                      (int)config->udp_port);
+    } else if (config->tls_enabled) {
+        (void)fprintf(err, "option -U: datagrams have no TLS: port %d is served in the clear\n",
                       (int)config->udp_port);
     }
 }
@@ -240,7 +250,7 @@ enum server_config_result server_config_parse(struct server_config *config, int 
         *ret_status = EX_USAGE;
         return SERVER_CONFIG_EXIT;
     }
-    warn_access(config, err);
+    settle_ports(config, err);
     return SERVER_CONFIG_READY;
 }
 

@@ -36,13 +36,14 @@ enum server_protocol { SERVER_PROTOCOL_AUTO, SERVER_PROTOCOL_ASCII, SERVER_PROTO
 struct server_config {
     /* where to listen: listener.c */
     int32_t tcp_port;               /* 0: no TCP; -1: any free port */
-    int32_t udp_port;               /* always 0 today */
+    int32_t udp_port;               /* 0: no UDP; -1: any free port */
     struct base_option_list listen; /* -l, as written; empty: every interface */
-    const char *unix_path;          /* NULL: none. When set, there is no TCP */
+    const char *unix_path;          /* NULL: none. When set, there is no TCP, and no UDP */
     uint32_t unix_mode;             /* permission bits of unix_path */
     uint32_t backlog;               /* of listen(2) */
-    uint32_t socket_mark;           /* SO_MARK of the listening sockets; 0: none */
-    enum server_protocol protocol;  /* what a client may speak */
+    uint32_t udp_reply_factor; /* a reply's bytes are at most its request's times this; 0: any */
+    uint32_t socket_mark;      /* SO_MARK of the listening sockets; 0: none */
+    enum server_protocol protocol; /* what a client may speak */
 
     /* the process: daemon.c, privilege.c */
     bool daemon;           /* detach from the terminal */

@@ -382,6 +382,9 @@ static size_t run_ending(struct server_conn *conn, struct server_batch *batch, c
         begin_close(conn);
         return size;
     case SERVER_ENDING_UPLOAD:
+        if (conn->detached) {
+            return done; /* no more of it will come */
+        }
         return start_upload(conn, batch, data, size);
     case SERVER_ENDING_KEYS:
         if (!start_keys(conn, &batch->entries[batch->count - 1].request)) {
@@ -511,8 +514,7 @@ static size_t run_swallow(struct server_conn *conn, size_t size)
     return used;
 }
 
-/* The next part of what has arrived. Returns the bytes consumed; 0: wait. */
-static size_t step(struct server_conn *conn, char *data, size_t size)
+size_t server_conn_step(struct server_conn *conn, char *data, size_t size)
 {
     switch (conn->state) {
     case SERVER_CONN_LOGIN:
@@ -569,7 +571,7 @@ static size_t on_data(struct net_stream *stream, char *data, size_t size)
     conn->last_command_s = server_now_s(conn->worker);
     conn->waits_for_value = false;
     while (used < size) {
-        const size_t taken = step(conn, data + used, size - used);
+        const size_t taken = server_conn_step(conn, data + used, size - used);
         used += taken;
         if (taken == 0 || net_stream_unsent(stream) > SERVER_OUTPUT_MAX ||
             (used < size && yields(conn, &since_ns))) {
@@ -750,6 +752,7 @@ void server_conn_kick_idle(struct server_worker *worker)
 void server_conn_yield_references(struct server_conn *conn)
 {
     struct server_worker *worker = conn->worker;
+    net_stream_settle(&conn->stream); /* one of a datagram is in no list */
     for (struct server_conn *each = worker->conns; each != NULL; each = each->next) {
         net_stream_settle(
             &each->stream); /* sends or copies what was lent; mostly there is nothing */

@@ -16,6 +16,11 @@ struct server_batch *server_batch_create(void);
  */
 BASE_MUST_USE int server_conn_open(struct server_worker *worker, const struct server_listener *from,
                                    int fd, const struct net_address *peer);
+/*
+ * The next part of what has arrived. Returns the bytes consumed; 0: wait for more. A connection that
+ * is `detached` has no socket, is in no list, and never waits: udp.c calls this.
+ */
+size_t server_conn_step(struct server_conn *conn, char *data, size_t size);
 /* Close every connection of the worker, after a last attempt to send what it owes. */
 void server_conn_close_all(struct server_worker *worker);
 /* Close those that said nothing for -o idle_timeout seconds. */

@@ -10,11 +10,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "server/command.h"
 #include "server/conn.h"
 #include "server/dump.h"
+#include "server/udp.h"
 
 enum {
     LINES_MAX = 4 * NET_ADDRESS_TEXT_MAX + 256, /* bytes about one socket */
@@ -100,6 +102,32 @@ static void note_listeners(struct survey *survey)
     }
 }
 
+/* In memcached's words for a socket that waits: its own address, and no other. */
+static void note_udp(struct survey *survey)
+{
+    const struct server *server = survey->server;
+    uint32_t last_s = 0;
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        const uint32_t worker_last_s = server_udp_last_s(&server->workers[i]);
+        last_s = worker_last_s > last_s ? worker_last_s : last_s;
+    }
+    for (uint32_t i = 0; i < server->udp_count && make_room(survey); i++) {
+        int fd = server->udp[i].fd;
+        struct net_address address;
+        char text[NET_ADDRESS_TEXT_MAX];
+        if (net_sock_name(fd, &address) != 0) {
+            continue;
+        }
+        net_address_write(&address, text);
+        memcpy(text, "udp", 3); /* instead of tcp */
+        int size = snprintf(survey->text + survey->size, LINES_MAX,
+                            "STAT %d:UDP UDP\r\nSTAT %d:addr %s\r\nSTAT %d:state conn_read\r\n"
+                            "STAT %d:secs_since_last_cmd %u\r\n",
+                            fd, fd, text, fd, fd, base_clock_now_s(&server->clock) - last_s);
+        add_entry(survey, fd, size);
+    }
+}
+
 static void note_conn(struct survey *survey, const struct server_conn *conn)
 {
     char peer[NET_ADDRESS_TEXT_MAX];
@@ -163,6 +191,7 @@ static bool step(struct server_conn *conn, struct server_dump *base)
     if (survey->next_worker == 0) {
         base->waiting = true;
         note_listeners(survey);
+        note_udp(survey);
         travel(survey, NULL);
         return true;
     }
@@ -192,6 +221,9 @@ static void drop(struct server_dump *base)
 
 enum server_done server_cmd_conns(struct server_call *call)
 {
+    if (call->conn->detached) {
+        return server_reply_error(call, PROTO_ERROR_UDP_NEVER);
+    }
     struct survey *survey = calloc(1, sizeof(*survey));
     if (survey == NULL) {
         return server_reply_error(call, PROTO_ERROR_NO_MEMORY_STATS);

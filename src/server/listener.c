@@ -228,9 +228,10 @@ static const char *add_address(const struct server_config *config, struct addres
     return NULL;
 }
 
-static int read_list(const struct server_config *config, struct address_list *list)
+/* port: where none is written; -1: any free one */
+static int read_list(const struct server_config *config, int32_t number, struct address_list *list)
 {
-    const uint16_t port = config->tcp_port == -1 ? 0 : (uint16_t)config->tcp_port;
+    const uint16_t port = number == -1 ? 0 : (uint16_t)number;
 
     for (uint32_t i = 0; i < config->listen.count; i++) {
         const char *text = config->listen.items[i];
@@ -254,10 +255,10 @@ static int read_list(const struct server_config *config, struct address_list *li
     return 0;
 }
 
-/* ---- TCP ---- */
+/* ---- TCP and UDP ---- */
 
 static int open_address(const struct server_config *config,
-                        const struct server_listener_address *address,
+                        const struct server_listener_address *address, bool is_udp,
                         struct server_listeners *listeners)
 {
     const char *host = address->host[0] != '\0' ? address->host : NULL;
@@ -266,20 +267,24 @@ static int open_address(const struct server_config *config,
     int opened = -EMFILE;
 
     if (listeners->count < SERVER_LISTENER_MAX) {
-        opened = net_sock_listen(host, address->port, (int)config->backlog, fds,
-                                 SERVER_LISTENER_MAX - listeners->count, &what);
+        const size_t left = SERVER_LISTENER_MAX - listeners->count;
+
+        opened = is_udp
+                     ? net_sock_bind_udp(host, address->port, fds, left, &what)
+                     : net_sock_listen(host, address->port, (int)config->backlog, fds, left, &what);
     }
     if (opened < 0) {
         const bool resolving = strcmp(what, "getaddrinfo") == 0;
 
-        base_log(BASE_LOG_ERROR, "failed to listen on TCP port %u of %s: %s: %s", address->port,
-                 host != NULL ? host : "every interface", what,
-                 resolving ? gai_strerror(opened) : strerrordesc_np(-opened));
+        base_log(BASE_LOG_ERROR, "failed to listen on %s port %u of %s: %s: %s",
+                 is_udp ? "UDP" : "TCP", address->port, host != NULL ? host : "every interface",
+                 what, resolving ? gai_strerror(opened) : strerrordesc_np(-opened));
         return EX_OSERR;
     }
     for (int i = 0; i < opened; i++) {
         listeners->items[listeners->count++] =
             (struct server_listener){.fd = fds[i],
+                                     .is_udp = is_udp,
                                      .tls = address->tls,
                                      .has_protocol = address->has_protocol,
                                      .protocol = address->protocol};
@@ -300,23 +305,24 @@ static void mark_sockets(const struct server_config *config,
     }
 }
 
-static void write_port(FILE *file, int fd)
+static void write_port(FILE *file, const struct server_listener *listener)
 {
+    const char *kind = listener->is_udp ? "UDP" : "TCP";
     struct net_address address;
 
-    if (net_sock_name(fd, &address) != 0) {
+    if (net_sock_name(listener->fd, &address) != 0) {
         return;
     }
     if (address.storage.ss_family == AF_INET) {
         struct sockaddr_in in;
 
         memcpy(&in, &address.storage, sizeof in);
-        (void)fprintf(file, "TCP INET: %u\n", ntohs(in.sin_port));
+        (void)fprintf(file, "%s INET: %u\n", kind, ntohs(in.sin_port));
     } else if (address.storage.ss_family == AF_INET6) {
         struct sockaddr_in6 in6;
 
         memcpy(&in6, &address.storage, sizeof in6);
-        (void)fprintf(file, "TCP INET6: %u\n", ntohs(in6.sin6_port));
+        (void)fprintf(file, "%s INET6: %u\n", kind, ntohs(in6.sin6_port));
     }
 }
 
@@ -333,7 +339,7 @@ static void write_port_file(const char *path, const struct server_listeners *lis
         return;
     }
     for (size_t i = 0; i < listeners->count; i++) {
-        write_port(file, listeners->items[i].fd);
+        write_port(file, &listeners->items[i]);
     }
     if (fclose(file) != 0 || rename(draft, path) != 0) {
         base_log(BASE_LOG_ERROR, "MEMCACHED_PORT_FILENAME: cannot write %s: %s", path,
@@ -342,18 +348,19 @@ static void write_port_file(const char *path, const struct server_listeners *lis
     }
 }
 
-static int open_ports(const struct server_config *config, struct server_listeners *listeners)
+static int open_ports(const struct server_config *config, int32_t port, bool is_udp,
+                      struct server_listeners *listeners)
 {
     struct address_list list = {.count = 0};
 
-    if (config->tcp_port == 0) {
+    if (port == 0) {
         return 0;
     }
-    if (read_list(config, &list) != 0) {
+    if (read_list(config, port, &list) != 0) {
         return EX_OSERR;
     }
     for (size_t i = 0; i < list.count; i++) {
-        if (open_address(config, &list.items[i], listeners) != 0) {
+        if (open_address(config, &list.items[i], is_udp, listeners) != 0) {
             return EX_OSERR;
         }
     }
@@ -382,7 +389,10 @@ int server_listener_open_tcp(const struct server_config *config, struct server_l
             .tls = is_tcp(fds[i]) && config->tls_enabled ? SERVER_LISTENER_TLS
                                                          : SERVER_LISTENER_PLAIN};
     }
-    if (activated == 0 && open_ports(config, listeners) != 0) {
+    if (activated == 0 && open_ports(config, config->tcp_port, false, listeners) != 0) {
+        return EX_OSERR;
+    }
+    if (config->unix_path == NULL && open_ports(config, config->udp_port, true, listeners) != 0) {
         return EX_OSERR;
     }
     mark_sockets(config, listeners);

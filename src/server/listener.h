@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * From -l, -p and -s, or from systemd, to a list of listening sockets.
+ * From -l, -p, -U and -s, or from systemd, to a list of listening sockets.
  *
  * Start-up only, one thread. What is wrong is logged here, with the address it was wrong for; the
  * functions return an exit code: 0, or EX_OSERR as memcached does.
@@ -36,6 +36,7 @@ struct server_listener {
     bool has_protocol; /* one of its own, otherwise -B's */
     enum server_protocol protocol;
     bool is_admin; /* the administrators': whoever comes in here may do everything */
+    bool is_udp;   /* bound, not listened on */
 };
 
 /* Zero-initialise. */
@@ -65,8 +66,8 @@ BASE_MUST_USE const char *server_listener_parse(struct base_slice text, uint16_t
                                                 struct server_listener_address *ret_address);
 
 /*
- * Open the TCP sockets, or take over those that systemd opened, and write the file that the
- * environment variable MEMCACHED_PORT_FILENAME names. Before privileges are dropped: ports below
+ * Open the TCP sockets, or take over those that systemd opened, and the UDP ones, and write the file
+ * that the environment variable MEMCACHED_PORT_FILENAME names. Before privileges are dropped: ports below
  * 1024. Nothing to do, and no error, when the configuration asks for a UNIX socket or for no port.
  */
 BASE_MUST_USE int server_listener_open_tcp(const struct server_config *config,

@@ -275,6 +275,10 @@ int server_create(const struct server_config *config, struct server **ret_server
 int server_listen(struct server *server, const struct server_listener *listener)
 {
     CHECK_OBJ(server, SERVER_MAGIC);
+    if (listener->is_udp && server->udp_count < SERVER_LISTENER_MAX) {
+        server->udp[server->udp_count++] = *listener;
+        return 0;
+    }
     if (server->listener_count == SERVER_LISTENER_MAX) {
         base_log(BASE_LOG_ERROR, "more than %d sockets to listen on", SERVER_LISTENER_MAX);
         close(listener->fd);
@@ -411,6 +415,9 @@ void server_destroy(struct server **server_pointer)
     free(server->workers);
     for (uint32_t i = 0; i < server->listener_count; i++) {
         close(server->listeners[i].fd);
+    }
+    for (uint32_t i = 0; i < server->udp_count; i++) {
+        close(server->udp[i].fd);
     }
     if (server->engine != NULL) {
         server->engine_ops->close(&server->engine);

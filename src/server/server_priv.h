@@ -76,6 +76,7 @@ struct server_conn;
 struct server_batch;
 struct server_auth;
 struct server_access;
+struct server_udp;
 
 /* A worker at one of the server's listeners. */
 struct server_accepting {
@@ -101,6 +102,7 @@ struct server_worker {
     _Atomic uint32_t parked_count; /* look-ups that the engine has not answered; parked.c */
     struct server_counters counters;
     struct server_batch *batch; /* requests parsed together; conn.c */
+    struct server_udp *udp;     /* NULL: there is no UDP; udp.c */
 };
 
 struct server {
@@ -118,6 +120,8 @@ struct server {
     uint32_t worker_count;
     struct server_listener listeners[SERVER_LISTENER_MAX];
     uint32_t listener_count;
+    struct server_listener udp[SERVER_LISTENER_MAX];
+    uint32_t udp_count;
     struct server_watch *watch;       /* who follows what happens; watch.c */
     struct server_prefixes *prefixes; /* stats detail; prefix.c */
     struct server_tls *tls;           /* borrowed; NULL: none; tls.c */
@@ -183,6 +187,7 @@ struct server_conn {
     bool waits_for_value;                   /* COMMAND: a short data block is not whole yet */
     bool idle_kicked;                       /* closed by -o idle_timeout */
     bool cut_off;                           /* closed for what it sent */
+    bool detached;                          /* of datagrams: nothing can be waited for; udp.c */
     enum server_protocol protocol;          /* AUTO: until its first byte */
     int closed_fd;                          /* its descriptor, also when that is closed */
     struct server_worker *worker;           /* borrowed */

@@ -256,7 +256,7 @@ void server_watch_fetch(struct server_call *call, struct base_slice key, enum la
     (void)snprintf(line, sizeof(line),
                    "type=item_get key=%s status=%s clsid=%d cfd=%d size=%" PRIu64,
                    key_text(key, text), hit ? "found" : "not_found", hit ? 1 : 0,
-                   call->conn->stream.fd, hit ? ref->value_size : 0);
+                   call->conn->closed_fd, hit ? ref->value_size : 0);
     report(call->worker->server->watch, SERVER_WATCH_FETCHERS, line);
 }
 
@@ -302,7 +302,7 @@ void server_watch_store(struct server_call *call, enum proto_status status, enum
                    key_text(request->key, text), status_text(status, error),
                    modes[is_cas ? PROTO_STORE_CAS : request->mode],
                    expires_at_s > now_s ? expires_at_s - now_s : 0,
-                   status == PROTO_STATUS_ERROR ? 0 : 1, call->conn->stream.fd,
+                   status == PROTO_STATUS_ERROR ? 0 : 1, call->conn->closed_fd,
                    status == PROTO_STATUS_ERROR ? 0 : request->value_size);
     report(call->worker->server->watch, SERVER_WATCH_MUTATIONS, line);
 }

@@ -21,6 +21,7 @@
 #include "proto/request.h"
 #include "server/conn.h"
 #include "server/parked.h"
+#include "server/udp.h"
 
 enum {
     HANDSHAKES_MIN = 16, /* under way on a worker, unless somebody asked for less */
@@ -229,7 +230,7 @@ int server_worker_listen(struct server_worker *worker)
             return result;
         }
     }
-    return 0;
+    return server_udp_start(worker);
 }
 
 /* On the worker: as the limit says now, not when this was posted; posts of two workers may cross. */
@@ -300,11 +301,13 @@ void server_worker_fini(struct server_worker *worker)
     for (uint32_t i = 0; i < SERVER_LISTENER_MAX; i++) {
         net_listener_close(&worker->accepting[i].net);
     }
+    server_udp_stop(worker);
     server_conn_close_all(worker); /* nobody asks the engine for anything any more */
     server_parked_wait(worker);
     struct net_loop *loop = worker->loop;
     net_loop_destroy(&loop); /* on_close() still finds the loop's pool through the worker */
     worker->loop = NULL;
+    server_udp_free(worker);
     if (worker->engine_thread != NULL) {
         before_wait(worker);
         server_ops(worker)->thread_detach(&worker->engine_thread);
@@ -329,6 +332,7 @@ static void stop_gracefully(void *arg)
 {
     struct server_worker *worker = arg;
     set_accepting(worker, false, true);
+    server_udp_stop(worker);
     server_conn_close_all(worker);
     net_loop_stop(worker->loop);
 }

@@ -191,6 +191,48 @@ static void fields_without_a_setting(void **state)
     run_fini(&run);
 }
 
+/* As memcached: the port of -U alone is that of both. */
+static void udp_port_is_the_tcp_port_too(void **state)
+{
+    static const struct {
+        const char *line;
+        int tcp, udp;
+    } rows[] = {
+        {"-U 0", 11211, 0},    {"-U 7", 7, 7},         {"-U 7 -p 8", 8, 7}, {"-p 8 -U 7", 8, 7},
+        {"-p 8", 8, 0},        {"-U -1", -1, -1},      {"-p 0 -U 7", 0, 7}, {"-U 7 -U 0", 11211, 0},
+        {"-p -1 -U 7", -1, 7}, {"--udp-port=7", 7, 7},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct run run;
+        run_init(&run, rows[i].line);
+        assert_int_equal(run.result, SERVER_CONFIG_READY);
+        assert_int_equal(run.config.tcp_port, rows[i].tcp);
+        assert_int_equal(run.config.udp_port, rows[i].udp);
+        assert_int_equal(run.config.udp_reply_factor, 3);
+        assert_string_equal(run.err, "");
+        run_fini(&run);
+    }
+}
+
+static void what_udp_cannot_have_is_said(void **state)
+{
+    static const struct {
+        const char *line, *words;
+    } rows[] = {
+        {"-U 7 -s /s", "option -U: there is no UDP beside a UNIX socket: port 7 is not served"},
+        {"-U 7 -Z", "option -U: datagrams have no TLS: port 7 is served in the clear"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct run run;
+        run_init(&run, rows[i].line);
+        assert_int_equal(run.result, SERVER_CONFIG_READY);
+        assert_non_null(strstr(run.err, rows[i].words));
+        run_fini(&run);
+    }
+}
+
 /* Every option of memcached 1.6.45, its documentation and its source, with a value it takes. */
 static void everything_memcached_knows_is_accepted(void **state)
 {
@@ -510,6 +552,8 @@ int main(void)
         cmocka_unit_test(defaults_are_memcacheds),
         cmocka_unit_test(settings_follow_the_options),
         cmocka_unit_test(fields_without_a_setting),
+        cmocka_unit_test(udp_port_is_the_tcp_port_too),
+        cmocka_unit_test(what_udp_cannot_have_is_said),
         cmocka_unit_test(everything_memcached_knows_is_accepted),
         cmocka_unit_test(wrong_lines_fail_as_in_memcached),
         cmocka_unit_test(tls_options),
