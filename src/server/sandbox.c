@@ -88,10 +88,10 @@ static int add_threads(scmp_filter_ctx filter)
 static int add_own_process(scmp_filter_ctx filter)
 {
     int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                                  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+                                  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
     if (result == 0) { /* 0: whoever asks */
         result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
-                                  SCMP_A0(SCMP_CMP_EQ, 0));
+                                  SCMP_A0(SCMP_CMP_EQ, 0, 0));
     }
     return result;
 }
