@@ -118,9 +118,10 @@ def test_pieces_of_any_size_make_the_same_conversation(loop, piece_max):
 
 def test_client_makes_its_round_through_pieces(loop):
     pytest.importorskip("pymemcache")
-    from test_clients_round import Pymemcache
+    from client_python import Pymemcache
     with Server(loop) as server, Dribble(server.port, 997) as proxy:
-        results = client_round.run(Pymemcache(proxy.port), client_round.parameters(proxy.port))
+        parameters = client_round.parameters(proxy.port)
+        results = client_round.run(Pymemcache(parameters), parameters)
     assert {step: why for step, why in results.items() if why} == {}
 
 

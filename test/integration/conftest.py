@@ -24,6 +24,4 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     fixtures.pytest_configure(config)
-    config.addinivalue_line("markers", "client(client, package, protocol, login, tls, what): belongs to "
-                            "a row of doc/clients.md")
     config.pluginmanager.register(client_table.Hooks())

@@ -10,6 +10,8 @@ from lib.server import Server
 def pytest_configure(config):
     config.addinivalue_line("markers", "larderd: asks for what memcached does not have")
     config.addinivalue_line("markers", "measured: says nothing about a sanitizer's build")
+    config.addinivalue_line("markers", "client(client, package, protocol, login, tls, what): belongs to "
+                            "a row of doc/clients.md")
 
 
 def pytest_runtest_setup(item):
