@@ -78,7 +78,7 @@ def test_one_server_with_and_without(files):
         assert not is_served(server, nobody, strict) and not is_served(server, mallory, strict)
         with server.connect() as client:
             assert client.ask(b"set k 0 0 1\r\nx") == b"STORED"
-            assert int(client.stats()["ssl_handshake_errors"]) == 2
+            assert wait_until(lambda: int(client.stats()["ssl_handshake_errors"]) == 2)
         with server.connect_tls(alice, port=strict) as client:
             assert get(client, "k") == {"k": b"x"}
 
@@ -223,7 +223,7 @@ def test_garbage_before_tls(files, loop, garbage):
             client.read_available()
             assert client.is_closed()
         assert other.ask(b"version")
-        assert int(other.stats()["ssl_handshake_errors"]) == before + 1
+        assert wait_until(lambda: int(other.stats()["ssl_handshake_errors"]) == before + 1)
         line = watcher.read_line()
         while b"type=conntlserr" not in line:
             line = watcher.read_line()
@@ -266,7 +266,7 @@ def test_bound_on_hand_shakes_leaves_room_for_others(files):
             stalled += [socket.create_connection(("127.0.0.1", server.port), 60) for _ in range(20)]
             time.sleep(1.2)  # the second that each has
         with server.connect_tls() as client:
-            assert int(client.stats()["tls_handshake_evictions"]) >= 60
+            assert wait_until(lambda: int(client.stats()["tls_handshake_evictions"]) >= 60)
         for sock in stalled:
             sock.close()
 
