@@ -315,6 +315,7 @@ static void wait_for_stop(struct server *server)
     struct pollfd wake = {.fd = server->wake_fd, .events = POLLIN};
     while (atomic_load(&server->stopping) == SERVER_RUNS) {
         uint64_t count;
+        wake.revents = 0; /* poll() leaves it as it is when a signal interrupts it */
         if (poll(&wake, 1, -1) < 0 && errno != EINTR) {
             base_log(BASE_LOG_ERROR, "cannot wait for signals: %s", strerrordesc_np(errno));
             return;

@@ -15,6 +15,7 @@
 
 static _Atomic(struct server *) attached; /* whom to stop; NULL: nobody yet */
 static volatile sig_atomic_t stop_signal; /* the last that asked to stop; 0: none */
+static volatile sig_atomic_t hung_up;     /* SIGHUP came while nobody was attached */
 
 static void on_stop(int number)
 {
@@ -35,8 +36,10 @@ static void on_hangup(int number)
     struct server *server = atomic_load(&attached);
 
     (void)number;
-    if (server != NULL) { /* before there is one, the files are still to be read */
+    if (server != NULL) {
         server_reload(server);
+    } else {
+        hung_up = 1; /* the files may have been read already */
     }
     errno = saved;
 }
@@ -63,6 +66,10 @@ void server_signal_attach(struct server *server)
     atomic_store(&attached, server);
     if (server != NULL && stop_signal != 0) {
         server_stop(server, stop_signal == SIGUSR1);
+    }
+    if (server != NULL && hung_up != 0) {
+        hung_up = 0;
+        server_reload(server);
     }
 }
 

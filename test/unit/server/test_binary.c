@@ -34,7 +34,9 @@ static struct bytes nothing(void)
 static void add(struct bytes *bytes, const void *data, size_t size)
 {
     assert_true(bytes->size + size <= PACKET_MAX);
-    memcpy(bytes->data + bytes->size, data, size);
+    if (size > 0) { /* memcpy() wants an address even for nothing */
+        memcpy(bytes->data + bytes->size, data, size);
+    }
     bytes->size += size;
 }
 
