@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers import allow_descriptors, get, memory_kib, need, read_values, storage, wait_until
+from helpers import allow_descriptors, get, is_sanitized, memory_kib, need, read_values, storage, wait_until
 from lib.server import Server, free_port, larderd_path
 from secured import TlsServer, make_certificates, trusting
 from secured import tls_options as options
@@ -254,7 +254,7 @@ def test_stalled_by_the_thousand(files, loop):
         assert ended() >= count
         for sock in stalled:
             sock.close()
-        assert used_kib < count * 64  # a sanitizer's build needs most of it
+        assert is_sanitized() or used_kib < count * 80  # OpenSSL takes 54 for each
 
 
 def test_bound_on_hand_shakes_leaves_room_for_others(files):
